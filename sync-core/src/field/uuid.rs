@@ -1,0 +1,1 @@
+//! `DittoField` for the types of `uuid`.

@@ -1,0 +1,146 @@
+//! What to send of one row: [`outbound`].
+
+use super::{RowState, amount};
+use crate::{
+    column::Image,
+    descriptor::{ModelDescriptor, RowError},
+    hash::ContentHash,
+    id::DocumentId,
+    intent::{Action, Expect, Operation, Record, Undo},
+};
+
+/// What to do about one row's local changes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outbound {
+    /// Nothing: the row is clean.
+    Nothing,
+    /// Its entries mean nothing: drop them, and look whether the row, now clean, has left the scope.
+    Drop,
+    /// Send this.
+    Send(Box<Operation>),
+}
+
+/// Decides what to send of a row.
+///
+/// | known | first OLD | row now | decision |
+/// |---|---|---|---|
+/// | no | no entry | present | seed the row |
+/// | no | image | any | seed the OLD image; the change follows |
+/// | no | none | present / gone | insert / drop |
+/// | yes | image | gone | delete |
+/// | yes | image | present, some entry is an insert | insert over it |
+/// | yes | image | present, only updates | patch; drop when nothing differs |
+///
+/// # Errors
+/// When a column cannot be sent; the row is quarantined.
+pub fn outbound(
+    model: &'static ModelDescriptor,
+    id: &DocumentId,
+    state: &RowState,
+) -> Result<Outbound, RowError> {
+    let draft = Drafting { model, id };
+    let Some(pending) = &state.pending else {
+        return match (&state.row, state.known) {
+            (Some(row), None) => draft.seed(row),
+            _ => Ok(Outbound::Nothing),
+        };
+    };
+    let covers = Some(pending.last);
+    match (&state.row, state.known, &pending.base) {
+        (_, None, Some(base)) => draft.seed(base),
+        (None, None, None) => Ok(Outbound::Drop),
+        (None, Some(known), base) => {
+            let base = base.clone().unwrap_or_default();
+            let record = Record {
+                covers,
+                sent: None,
+                undo: Undo::Delete { base },
+            };
+            Ok(draft.send(Expect::Hash(known), Action::Delete, record))
+        }
+        (Some(row), Some(known), Some(base)) if !pending.inserted => {
+            let record = Record {
+                covers,
+                sent: None,
+                undo: Undo::Seed,
+            };
+            draft.patch(row, base, known, record)
+        }
+        (Some(row), known, base) => {
+            let undo = Undo::Insert {
+                base: known.and(base.clone()),
+                sent: row.clone(),
+            };
+            let record = Record {
+                covers,
+                sent: Some(ContentHash::of(model, row)),
+                undo,
+            };
+            let action = Action::Insert(model.document_of(id, row)?);
+            Ok(draft.send(known.map_or(Expect::Absent, Expect::Hash), action, record))
+        }
+    }
+}
+
+struct Drafting<'a> {
+    model: &'static ModelDescriptor,
+    id: &'a DocumentId,
+}
+
+impl Drafting<'_> {
+    fn seed(&self, image: &Image) -> Result<Outbound, RowError> {
+        let record = Record {
+            covers: None,
+            sent: Some(ContentHash::of(self.model, image)),
+            undo: Undo::Seed,
+        };
+        let document = self.model.document_of(self.id, image)?;
+        Ok(self.send(Expect::Absent, Action::Seed(document), record))
+    }
+
+    fn patch(
+        &self,
+        row: &Image,
+        base: &Image,
+        known: ContentHash,
+        mut record: Record,
+    ) -> Result<Outbound, RowError> {
+        let (mut set, mut increments) = (Vec::new(), Vec::new());
+        let (mut undo_set, mut undo_increments) = (Vec::new(), Vec::new());
+        for (at, field) in self.model.fields().iter().enumerate() {
+            if row[at] == base[at] {
+                continue;
+            }
+            if field.is_counter() {
+                let increment = amount(&row[at]).wrapping_sub(amount(&base[at]));
+                increments.push((field.document_name().into(), increment));
+                undo_increments.push((at, increment));
+            } else {
+                set.push((
+                    field.document_name().into(),
+                    self.model.field_value(field, &row[at])?,
+                ));
+                undo_set.push((at, base[at].clone(), row[at].clone()));
+            }
+        }
+        if set.is_empty() && increments.is_empty() {
+            return Ok(Outbound::Drop);
+        }
+        record.sent = Some(ContentHash::of(self.model, row));
+        record.undo = Undo::Patch {
+            set: undo_set,
+            increments: undo_increments,
+        };
+        Ok(self.send(Expect::Hash(known), Action::Patch { set, increments }, record))
+    }
+
+    fn send(&self, expect: Expect, action: Action, record: Record) -> Outbound {
+        Outbound::Send(Box::new(Operation {
+            model: self.model,
+            id: self.id.clone(),
+            expect,
+            action,
+            record,
+        }))
+    }
+}

@@ -1,0 +1,471 @@
+//! The contract of the SQL side: [`Repository`].
+//!
+//! A repository reads row, outbox and known set inside its own transactions, lets the pure functions of [`merge`](crate::merge) decide, and carries
+//! the decision out. It is correct when it passes the repository contract suite of `ditto-sync-testkit`.
+
+use std::{collections::HashSet, fmt, future::Future};
+
+use crate::{
+    column::Image,
+    descriptor::{ModelDescriptor, RowError},
+    document::Document,
+    error::{ErrorKind, Source},
+    hash::{ContentHash, IdHash},
+    id::DocumentId,
+    intent::{Intent, ReplicaId},
+    merge::Conflict,
+    query::Query,
+    scope::Scopes,
+    store::{Cursor, Frontier, StoreId},
+};
+
+/// The app's tables, and the bookkeeping kept beside them.
+///
+/// Every method is one transaction: it happens as a whole or, after an error, a crash or a cancellation, not at all. Only one coordinator
+/// uses a repository at a time, and it calls one method at a time (except [`changed`](Self::changed)); apps write whenever they like.
+pub trait Repository: Send + Sync + 'static {
+    /// Checks the tables of `models`, creates bookkeeping and capture triggers where they are missing, takes the lock that keeps a second
+    /// coordinator out, and tells where the last coordinator stopped. May be repeated.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unusable`] lists everything wrong with the tables at once; [`RepositoryError::InUse`] when another
+    /// coordinator has the database.
+    fn prepare(
+        &self,
+        models: &[&'static ModelDescriptor],
+    ) -> impl Future<Output = Result<SyncState, RepositoryError>> + Send;
+
+    /// Returns when a local change may have been committed since the last return, by any connection of any process. A hint: may return
+    /// for nothing, but never misses a change for ever.
+    ///
+    /// Cancellation safe.
+    fn changed(&self) -> impl Future<Output = ()> + Send;
+
+    /// Computes the next intent from the rows that are dirty (and, if asked, from rows no store has met yet) and makes it durable, so
+    /// that it survives power loss, before it returns. Entries that mean nothing are dropped; rows that cannot be sent are quarantined. Without work nothing is written.
+    ///
+    /// Must not be called while an intent is in flight.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn draft(&self, request: DraftRequest<'_>)
+    -> impl Future<Output = Result<Draft, RepositoryError>> + Send;
+
+    /// Records that the store has applied `intent`, the one in flight: known set, outbox, batch id; clean rows outside the scope are removed.
+    ///
+    /// # Errors
+    /// When the database fails. Repeating is safe as long as the intent is in flight.
+    fn acknowledge(
+        &self,
+        intent: &Intent,
+        scopes: &Scopes,
+    ) -> impl Future<Output = Result<Acknowledged, RepositoryError>> + Send;
+
+    /// Forgets `intent`, the one in flight, which the store refused as a whole. Its rows stay dirty; its batch id is used up. Operations named in `rejected` are
+    /// quarantined.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn discard(
+        &self,
+        intent: &Intent,
+        rejected: &[Quarantined],
+    ) -> impl Future<Output = Result<(), RepositoryError>> + Send;
+
+    /// Brings documents into the tables: parents first, deletes children first, marks set in the same transaction. Documents whose hash is
+    /// known cost no write; a batch of nothing else writes nothing at all.
+    ///
+    /// Must not be called while an intent is in flight, nor with documents fetched before the last [`acknowledge`](Self::acknowledge).
+    ///
+    /// # Errors
+    /// When the database fails. A record that does not fit its table is not an error: it is parked or quarantined and reported.
+    fn apply(&self, batch: InboundBatch<'_>)
+    -> impl Future<Output = Result<Applied, RepositoryError>> + Send;
+
+    /// The ids of rows and known documents of `model` that are not in `seen`: what a reconcile has to look at beside the store's own ids.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn unseen(
+        &self,
+        model: &'static ModelDescriptor,
+        seen: &HashSet<IdHash>,
+    ) -> impl Future<Output = Result<Vec<DocumentId>, RepositoryError>> + Send;
+
+    /// Documents that wait for a parent row, or for a row that stands in their way.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn parked(&self) -> impl Future<Output = Result<Vec<RowRef>, RepositoryError>> + Send;
+
+    /// How much is dirty, by collection.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn pending(&self) -> impl Future<Output = Result<Vec<PendingCount>, RepositoryError>> + Send;
+
+    /// Makes marks durable that belong to no document.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn mark(&self, marks: &[Mark]) -> impl Future<Output = Result<(), RepositoryError>> + Send;
+
+    /// Re-baselines after the store or the database file turned out to be another than last time. One transaction.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn recover(&self, recovery: &Recovery)
+    -> impl Future<Output = Result<Recovered, RepositoryError>> + Send;
+
+    /// Ends the coordinator's use: releases the lock and closes own connections. The app's tables stay usable. May be repeated.
+    fn close(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// Where the last coordinator stopped.
+#[derive(Debug, Clone)]
+pub struct SyncState {
+    /// Half of the batch ids made now.
+    pub replica: ReplicaId,
+    /// The intent that was handed, or about to be handed, to the store.
+    pub in_flight: Option<Intent>,
+    /// The sequence of the batch acknowledged last.
+    pub acknowledged: Option<u64>,
+    /// The acknowledged intents that can still be taken back, oldest first: sequence of the batch before, and their own.
+    pub retained: Vec<(Option<u64>, u64)>,
+    /// The store this database belongs to.
+    pub store: Option<StoreId>,
+    /// What that store held when it was last asked.
+    pub frontier: Option<Frontier>,
+    /// The store was replaced: nothing may be sent, and absence means nothing, before it has caught up.
+    pub await_peer: bool,
+    /// Per model, in the order given to [`Repository::prepare`].
+    pub models: Vec<ModelState>,
+}
+
+/// Where the last coordinator stopped with one model.
+#[derive(Debug, Clone, Default)]
+pub struct ModelState {
+    /// Up to where its store's changes have been applied.
+    pub cursor: Option<Cursor>,
+    /// The scope of its last complete reconcile.
+    pub reconciled: Option<Query>,
+}
+
+/// What to put into the next intent.
+#[derive(Debug, Clone, Copy)]
+pub struct DraftRequest<'a> {
+    /// At most this many operations.
+    pub operations_max: usize,
+    /// Also rows that were never agreed on with the store and have no outbox entry: they go out as seeds.
+    pub seed: bool,
+    /// For rows that turn out clean and outside of it.
+    pub scopes: &'a Scopes,
+}
+
+/// What a draft found.
+#[derive(Debug, Clone, Default)]
+pub struct Draft {
+    /// The intent, durable; `None` when there is nothing to send.
+    pub intent: Option<Intent>,
+    /// Rows whose entries meant nothing (changed and changed back).
+    pub dropped: usize,
+    /// Rows removed because they were clean at last and outside the scope.
+    pub left_scope: usize,
+    /// Rows that cannot be sent.
+    pub quarantined: Vec<Quarantined>,
+    /// There is more to send than fitted.
+    pub more: bool,
+}
+
+/// What an acknowledgement changed.
+#[derive(Debug, Clone, Default)]
+pub struct Acknowledged {
+    /// Rows removed because they were outside the scope.
+    pub left_scope: usize,
+}
+
+/// Documents to bring into the tables.
+#[derive(Debug, Clone, Copy)]
+pub struct InboundBatch<'a> {
+    /// The documents. Of several on one id the last counts.
+    pub items: &'a [InboundItem],
+    /// For rows that turn out clean and outside of it.
+    pub scopes: &'a Scopes,
+    /// Set in the same transaction.
+    pub marks: &'a [Mark],
+    /// At most this many rows in one transaction; the marks are set in the last one. Bounds how long the write lock is held.
+    pub transaction_rows_max: usize,
+}
+
+/// The current document of one id.
+#[derive(Debug, Clone)]
+pub struct InboundItem {
+    /// The model.
+    pub model: &'static ModelDescriptor,
+    /// The id.
+    pub id: DocumentId,
+    /// What the store holds.
+    pub incoming: Incoming,
+}
+
+/// What the store holds of one id, as a row.
+#[derive(Debug, Clone)]
+pub enum Incoming {
+    /// Nothing, or a husk.
+    Absent,
+    /// A document.
+    Present(Remote),
+    /// A document that cannot be read as a row of the model.
+    Unreadable {
+        /// As it came.
+        document: Document,
+        /// What is wrong with it.
+        reason: RowError,
+    },
+}
+
+/// A document as a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Remote {
+    /// Its mapped columns, canonical.
+    pub image: Image,
+    /// Their hash.
+    pub hash: ContentHash,
+    /// Whether it belongs on this device.
+    pub in_scope: bool,
+}
+
+impl InboundItem {
+    /// What `document`, as fetched, means for the table of `model`.
+    #[must_use]
+    pub fn new(
+        model: &'static ModelDescriptor,
+        id: DocumentId,
+        document: Option<Document>,
+        scopes: &Scopes,
+    ) -> Self {
+        let incoming = match document {
+            Some(document) if !model.is_husk(&document) => match model.image_of(&document) {
+                Ok(image) => {
+                    let hash = ContentHash::of(model, &image);
+                    Incoming::Present(Remote {
+                        image,
+                        hash,
+                        in_scope: scopes.admits(model, &document),
+                    })
+                }
+                Err(reason) => Incoming::Unreadable { document, reason },
+            },
+            _ => Incoming::Absent,
+        };
+        Self { model, id, incoming }
+    }
+}
+
+/// What an apply did.
+#[derive(Debug, Clone, Default)]
+pub struct Applied {
+    /// Rows written or deleted.
+    pub changed: Vec<RowRef>,
+    /// Documents whose hash was known: echoes and re-deliveries.
+    pub unchanged: usize,
+    /// Rows removed because they left the scope.
+    pub left_scope: usize,
+    /// Concurrent changes that met.
+    pub conflicts: Vec<Conflict>,
+    /// Documents that wait for another row.
+    pub parked: Vec<RowRef>,
+    /// Documents that do not fit.
+    pub quarantined: Vec<Quarantined>,
+    /// Transactions committed.
+    pub transactions: usize,
+}
+
+/// A row, by model and id.
+#[derive(Debug, Clone)]
+pub struct RowRef {
+    /// The model.
+    pub model: &'static ModelDescriptor,
+    /// The id.
+    pub id: DocumentId,
+}
+
+impl PartialEq for RowRef {
+    fn eq(&self, other: &Self) -> bool {
+        self.model.collection() == other.model.collection() && self.id == other.id
+    }
+}
+
+/// A record that cannot be sent or applied; kept, with the reason, until it is mended or discarded.
+#[derive(Debug, Clone)]
+pub struct Quarantined {
+    /// The model.
+    pub model: &'static ModelDescriptor,
+    /// The id; `None` when the row's key is not one.
+    pub id: Option<DocumentId>,
+    /// Which way it was going.
+    pub way: Way,
+    /// Why, naming the field or constraint.
+    pub reason: String,
+}
+
+/// Which way a change travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// From the table to the store.
+    Outbound,
+    /// From the store to the table.
+    Inbound,
+}
+
+/// How many rows of a collection are dirty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PendingCount {
+    /// The collection.
+    pub collection: &'static str,
+    /// Outbox entries not yet acknowledged. A row changed twice counts twice.
+    pub entries: u64,
+    /// Parked documents.
+    pub parked: u64,
+    /// Quarantined records, both ways.
+    pub quarantined: u64,
+}
+
+/// Something durable that belongs to no row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Mark {
+    /// Up to where a model's changes have been applied.
+    Cursor(&'static str, Option<Cursor>),
+    /// The scope of a model's last complete reconcile; `None` before another one starts.
+    Reconciled(&'static str, Option<Query>),
+    /// The store this database belongs to, and what it holds.
+    Store(StoreId, Option<Frontier>),
+    /// Whether the store has to catch up before anything is sent.
+    AwaitPeer(bool),
+}
+
+/// What the start-up comparison of database and store found (`DESIGN` 5.11).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recovery {
+    /// Another store: nothing is agreed with it. The known set and the intent go, the outbox stays.
+    OtherStore,
+    /// An old database file, or a copy: what is pending may have been sent already. It is reported and dropped; the known set goes.
+    RestoredFile,
+    /// The store lost its newest commits: everything acknowledged after this batch is pending again.
+    StoreBehind {
+        /// The last batch the store still has.
+        last_applied: Option<u64>,
+    },
+}
+
+/// What a recovery changed.
+#[derive(Debug, Clone)]
+pub struct Recovered {
+    /// The state after it.
+    pub state: SyncState,
+    /// Local changes that were dropped, or that others changed meanwhile.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// Why a repository operation failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RepositoryError {
+    /// The database does not fit the models. Lists everything at once.
+    #[error("the database does not fit the models:{}", .0.iter().map(|finding| format!("\n  - {finding}")).collect::<String>())]
+    Unusable(Vec<Finding>),
+    /// Another coordinator works on this database.
+    #[error("another coordinator uses {path}; stop it, or give this one a database of its own")]
+    InUse {
+        /// The database file.
+        path: String,
+    },
+    /// The file cannot be written.
+    #[error("{path} cannot be written; check its permissions and those of its directory")]
+    ReadOnly {
+        /// The database file.
+        path: String,
+    },
+    /// No space is left.
+    #[error("no space is left while trying to {action}")]
+    Full {
+        /// What was attempted.
+        action: &'static str,
+        /// The database's own words.
+        source: Source,
+    },
+    /// The file is something else than a database.
+    #[error("{path} is not a SQLite database")]
+    NotADatabase {
+        /// The file.
+        path: String,
+    },
+    /// The bookkeeping was written by a newer version of this library.
+    #[error(
+        "the bookkeeping in {path} has format {found}, this version knows up to {supported}; upgrade ditto-sync"
+    )]
+    FutureFormat {
+        /// The database file.
+        path: String,
+        /// The format found.
+        found: i64,
+        /// The newest format known.
+        supported: i64,
+    },
+    /// Another connection held the write lock too long.
+    #[error("the database was locked by another connection while trying to {action}")]
+    Busy {
+        /// What was attempted.
+        action: &'static str,
+        /// The database's own words.
+        source: Source,
+    },
+    /// An address that cannot be synced.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The database failed.
+    #[error("could not {action}")]
+    Failed {
+        /// What was attempted.
+        action: &'static str,
+        /// Why.
+        source: Source,
+    },
+    /// The repository was closed.
+    #[error("the repository is closed")]
+    Closed,
+}
+
+impl RepositoryError {
+    /// Whether trying again may help.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Busy { .. } | Self::Full { .. } | Self::Failed { .. } => ErrorKind::Transient,
+            _ => ErrorKind::Permanent,
+        }
+    }
+}
+
+/// One thing wrong with a table, and what mends it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The table.
+    pub table: String,
+    /// The column, where it is about one.
+    pub column: Option<String>,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do or run.
+    pub remedy: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "table `{}`", self.table)?;
+        if let Some(column) = &self.column {
+            write!(f, ", column `{column}`")?;
+        }
+        write!(f, ": {}; {}", self.problem, self.remedy)
+    }
+}
