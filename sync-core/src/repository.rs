@@ -140,6 +140,8 @@ pub struct SyncState {
     pub await_peer: bool,
     /// Per model, in the order given to [`Repository::prepare`].
     pub models: Vec<ModelState>,
+    /// Positions of the models, parents before their children: the order in which tables are best filled.
+    pub order: Vec<usize>,
 }
 
 /// Where the last coordinator stopped with one model.

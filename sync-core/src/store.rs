@@ -44,7 +44,7 @@ pub trait DocumentStore: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::Rejected`] names the operations that this store will never take; nothing was applied. Any other error leaves open
-    /// whether it was applied.
+    /// whether it was applied, but ends the attempt: what was not applied when it returns never is, unless written again.
     fn write(&self, intent: &Intent) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 
     /// The current documents of `ids`, in that order; `None` for absent ones and husks.
