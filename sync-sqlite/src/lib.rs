@@ -1,1 +1,5 @@
-//! Placeholder.
+//! The SQLite side of ditto-sync: the app's own tables as a [`Repository`](ditto_sync_core::repository::Repository), on sqlx.
+//!
+//! Not here: what a change means (`ditto_sync_core::merge`), and where documents live (the stores).
+
+mod native;
