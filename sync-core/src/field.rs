@@ -171,6 +171,10 @@ impl FieldError {
 
     /// The right kind, but not a value of the type. Long content is shortened.
     #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers have values and references alike"
+    )]
     pub fn content(expected: &'static str, found: impl ToString) -> Self {
         const SHOWN_CHARS: usize = 60;
         let mut found = found.to_string();

@@ -1,10 +1,19 @@
-//! A typed filter over documents: [`Query`]. One semantics, three renderings: evaluated on a document, as DQL with arguments, as SQL.
+//! A typed filter over documents: [`Query`]. One semantics, three renderings: evaluated on a document ([`Query::matches`]), as DQL with
+//! arguments ([`Query::to_dql`]), as SQL ([`Query::to_sql`]). No code edits query text.
 //!
-//! The semantics: a comparison holds only between two present, comparable values. NULL and missing are equal to nothing but
-//! [`Filter::IsNull`]; numbers compare by value, text and bytes by bytes, `false < true`; values of different kinds are never equal and never
-//! ordered. So every filter is true or false, and `Not` is its plain opposite. No code edits query text.
+//! The semantics, which every rendering keeps:
+//! - A comparison holds only between two present, comparable values: two numbers, two texts, two byte strings, two bools, two lists or two
+//!   maps. Values of different kinds are neither equal nor unequal nor ordered.
+//! - NULL, missing and NaN compare with nothing; only [`Filter::IsNull`] holds for NULL and missing.
+//! - Numbers compare by their exact value, whether integer or float; text and bytes by bytes; `false < true`. Lists and maps are equal or
+//!   not, and never ordered.
+//! - A [`Operand::Parameter`] without a value is like NULL when a document is evaluated; the renderings refuse it.
+//! - So every filter is true or false, never unknown, and `Not` is its plain opposite: `Not(Eq)` holds for a missing field, [`Comparison::Ne`]
+//!   does not.
 
-use std::collections::BTreeMap;
+mod evaluate;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +31,7 @@ pub struct Query {
 pub enum Filter {
     /// The field compares so with the operand.
     Compare(FieldName, Comparison, Operand),
-    /// The field equals one of the operands.
+    /// The field equals one of the operands. Empty: false.
     In(FieldName, Vec<Operand>),
     /// The field is missing or null.
     IsNull(FieldName),
@@ -39,7 +48,7 @@ pub enum Filter {
 pub enum Comparison {
     /// Equal.
     Eq,
-    /// Comparable and not equal. NULL is not unequal to anything: use `Not(Eq)` to include it.
+    /// Comparable and not equal. NULL and other kinds are not unequal to anything: use `Not(Eq)` to include them.
     Ne,
     /// Less.
     Lt,
@@ -94,13 +103,42 @@ impl Query {
     pub fn parameters(&self) -> &BTreeMap<String, Value> {
         &self.parameters
     }
+
+    /// The names of the parameters that the filter asks for and that have no value yet.
+    #[must_use]
+    pub fn missing_parameters(&self) -> BTreeSet<&str> {
+        let mut asked = BTreeSet::new();
+        if let Some(filter) = &self.filter {
+            filter.collect_parameters(&mut asked);
+        }
+        asked.retain(|name| !self.parameters.contains_key(*name));
+        asked
+    }
+
+    /// The value of an operand; `None` for a parameter without one.
+    fn value_of<'a>(&'a self, operand: &'a Operand) -> Option<&'a Value> {
+        match operand {
+            Operand::Literal(value) => Some(value),
+            Operand::Parameter(name) => self.parameters.get(name),
+        }
+    }
 }
 
-impl Query {
-    /// Whether a document is one of those asked for.
-    #[must_use]
-    pub fn matches(&self, document: &crate::document::Document) -> bool {
-        let _ = document;
-        self.filter.is_none()
+impl Filter {
+    fn collect_parameters<'a>(&'a self, names: &mut BTreeSet<&'a str>) {
+        let operands = match self {
+            Self::Compare(_, _, operand) => std::slice::from_ref(operand),
+            Self::In(_, operands) => operands,
+            Self::IsNull(_) => &[],
+            Self::And(filters) | Self::Or(filters) => {
+                return filters.iter().for_each(|filter| filter.collect_parameters(names));
+            }
+            Self::Not(filter) => return filter.collect_parameters(names),
+        };
+        for operand in operands {
+            if let Operand::Parameter(name) = operand {
+                names.insert(name);
+            }
+        }
     }
 }
