@@ -2,4 +2,9 @@
 //!
 //! Not here: what a change means (`ditto_sync_core::merge`), and where documents live (the stores).
 
+mod connection;
+mod database;
+mod error;
+mod limits;
 mod native;
+mod wake;

@@ -1,0 +1,264 @@
+//! The repository's own connections, outside of the app's pool: [`Writer`] and [`Reader`], and the [`Transaction`] both hand out.
+//!
+//! Not here: what happens inside a transaction.
+
+use std::sync::Arc;
+
+use ditto_sync_core::repository::RepositoryError;
+use sqlx::{
+    ConnectOptions, Connection, Database as _, SqlStr, Sqlite, SqliteConnection, sqlite::SqliteConnectOptions,
+};
+use sqlx_core::transaction::TransactionManager;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::{
+    database::{Database, Turn},
+    error::{Context, DatabaseError},
+    native::Native,
+};
+
+type Manager = <Sqlite as sqlx::Database>::TransactionManager;
+
+/// What a commit survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// Power loss, at the price of a disk sync.
+    Full,
+    /// A crash of the process. Power loss may undo the newest commits, all of them in order.
+    Normal,
+}
+
+/// The connection that writes. Opened when first needed.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    database: Arc<Database>,
+    slot: Slot,
+}
+
+/// A connection that reads, so that reading does not wait for writing. Opened when first needed.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    database: Arc<Database>,
+    slot: Slot,
+}
+
+/// A transaction on one of the repository's own connections. Dropped before [`commit`](Self::commit) has returned, it is rolled back.
+///
+/// A writer's transaction has the write lock, and the turn of this process, until it ends. A reader's sees one state of the database, and keeps
+/// SQLite from recycling its log: end both soon.
+#[derive(Debug)]
+pub(crate) struct Transaction<'w> {
+    connection: MutexGuard<'w, Option<SqliteConnection>>,
+    context: Context,
+    open: bool,
+    /// After the connection: the next one's turn comes when the rollback is on its way.
+    _turn: Option<Turn>,
+}
+
+impl Writer {
+    /// `options` name the database file absolutely.
+    pub(crate) fn new(database: Arc<Database>, options: SqliteConnectOptions) -> Self {
+        Self {
+            database,
+            slot: Slot::new(options),
+        }
+    }
+
+    /// Waits for the turn and takes the write lock. Triggers are enabled, whatever an earlier transaction left behind. `action` completes the
+    /// sentence "could not ..".
+    ///
+    /// # Errors
+    /// [`RepositoryError::Busy`] when a connection without our mutex holds the write lock too long.
+    ///
+    /// Cancellation safe: what was begun is rolled back.
+    pub(crate) async fn begin(
+        &self,
+        action: &'static str,
+        durability: Durability,
+    ) -> Result<Transaction<'_>, RepositoryError> {
+        let context = Context::new(Arc::clone(self.database.path()), action);
+        let turn = self.database.turn().await;
+        let start = Start {
+            statement: "BEGIN IMMEDIATE",
+            durability,
+        };
+        self.slot.begin(start, context, Some(turn)).await
+    }
+
+    /// Closes the connection, if it is open. The next [`begin`](Self::begin) opens another one.
+    pub(crate) async fn close(&self) {
+        self.slot.close().await;
+    }
+}
+
+impl Reader {
+    /// `options` name the database file absolutely.
+    pub(crate) fn new(database: Arc<Database>, options: &SqliteConnectOptions) -> Self {
+        Self {
+            database,
+            slot: Slot::new(options.clone().pragma("query_only", "ON")),
+        }
+    }
+
+    /// Begins a transaction that only reads. `action` completes the sentence "could not ..".
+    ///
+    /// Cancellation safe.
+    pub(crate) async fn begin(&self, action: &'static str) -> Result<Transaction<'_>, RepositoryError> {
+        let context = Context::new(Arc::clone(self.database.path()), action);
+        let start = Start {
+            statement: "BEGIN",
+            durability: Durability::Normal,
+        };
+        self.slot.begin(start, context, None).await
+    }
+
+    /// Closes the connection, if it is open. The next [`begin`](Self::begin) opens another one.
+    pub(crate) async fn close(&self) {
+        self.slot.close().await;
+    }
+}
+
+impl Transaction<'_> {
+    /// Takes the connection from its worker thread, for a loop of statements. Give it back before long: drop it between slices.
+    pub(crate) async fn native(&mut self) -> Result<Native<'_>, RepositoryError> {
+        let context = self.context.clone();
+        Native::lock(self.connection())
+            .await
+            .map_err(|error| context.error(error))
+    }
+
+    /// The connection, for statements through sqlx.
+    pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
+        self.connection.as_mut().expect("a transaction has a connection")
+    }
+
+    /// What this transaction is for, to turn errors into the repository's.
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Makes everything permanent.
+    ///
+    /// # Errors
+    /// When the database fails; nothing has happened then. Cancelled, it has happened or not.
+    pub(crate) async fn commit(mut self) -> Result<(), RepositoryError> {
+        let context = self.context.clone();
+        Manager::commit(self.connection())
+            .await
+            .map_err(|error| context.error(error))?;
+        self.open = false;
+        Ok(())
+    }
+
+    /// Undoes everything, and waits for it: what dropping does without waiting.
+    pub(crate) async fn rollback(mut self) -> Result<(), RepositoryError> {
+        let context = self.context.clone();
+        Manager::rollback(self.connection())
+            .await
+            .map_err(|error| context.error(error))?;
+        self.open = false;
+        Ok(())
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if self.open
+            && let Some(connection) = self.connection.as_mut()
+        {
+            Manager::start_rollback(connection);
+        }
+    }
+}
+
+/// How a transaction starts.
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    statement: &'static str,
+    durability: Durability,
+}
+
+/// A place for one connection.
+#[derive(Debug)]
+struct Slot {
+    options: SqliteConnectOptions,
+    connection: Mutex<Option<SqliteConnection>>,
+}
+
+impl Slot {
+    fn new(options: SqliteConnectOptions) -> Self {
+        Self {
+            options,
+            connection: Mutex::new(None),
+        }
+    }
+
+    async fn begin(
+        &self,
+        start: Start,
+        context: Context,
+        turn: Option<Turn>,
+    ) -> Result<Transaction<'_>, RepositoryError> {
+        let mut connection = self.connection.lock().await;
+        if let Some(open) = connection.as_mut() {
+            match begin_on(open, start).await {
+                Ok(()) => return Ok(Transaction::begun(connection, context, turn)),
+                Err(error) if error.is_busy() => return Err(context.error(error)),
+                // After some errors (a full disk, for one) SQLite has rolled back by itself while sqlx still counts a transaction, and such a
+                // connection never begins again. A new one tells whether the database or only the connection is broken.
+                Err(error) => {
+                    tracing::debug!(%error, "a connection was given up for a new one");
+                    *connection = None;
+                }
+            }
+        }
+        let opened = connection.insert(
+            self.options
+                .connect()
+                .await
+                .map_err(|error| context.error(error))?,
+        );
+        begin_on(opened, start)
+            .await
+            .map_err(|error| context.error(error))?;
+        Ok(Transaction::begun(connection, context, turn))
+    }
+
+    async fn close(&self) {
+        let connection = self.connection.lock().await.take();
+        if let Some(connection) = connection
+            && let Err(error) = connection.close().await
+        {
+            tracing::debug!(%error, "a connection did not close cleanly");
+        }
+    }
+}
+
+impl<'w> Transaction<'w> {
+    fn begun(
+        connection: MutexGuard<'w, Option<SqliteConnection>>,
+        context: Context,
+        turn: Option<Turn>,
+    ) -> Self {
+        Self {
+            connection,
+            context,
+            open: true,
+            _turn: turn,
+        }
+    }
+}
+
+async fn begin_on(connection: &mut SqliteConnection, start: Start) -> Result<(), DatabaseError> {
+    {
+        // State of the connection, which no rollback resets; `synchronous` cannot change inside a transaction.
+        let native = Native::lock(connection).await?;
+        native.set_triggers_enabled(true)?;
+        native.execute(match start.durability {
+            Durability::Full => "PRAGMA synchronous = FULL",
+            Durability::Normal => "PRAGMA synchronous = NORMAL",
+        })?;
+    }
+    Manager::begin(connection, Some(SqlStr::from_static(start.statement))).await?;
+    Ok(())
+}

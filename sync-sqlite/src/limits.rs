@@ -1,0 +1,26 @@
+//! Every time limit of this crate, with the reason for its value.
+//!
+//! Not here: how much goes into one transaction, which the coordinator decides per call.
+
+use std::time::Duration;
+
+/// How long our own connections wait for another connection's write lock before an operation fails as busy. Long enough for an app's usual
+/// transaction, short enough that a shutdown does not hang behind a forgotten one; the coordinator tries again.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long connections of a pool that we make wait for the write lock: sqlx's own default.
+pub(crate) const POOL_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often `data_version` is asked for while nothing hints at a change. It costs about 0.35 % of a core, and half of it is the mean time to
+/// notice a commit of another process.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long to wait between looks after a hint. The commit hook runs before the commit is visible, usually by less than a millisecond; after the
+/// last look the regular poll takes over.
+pub(crate) const LOOKS_AFTER_HINT: [Duration; 5] = [
+    Duration::ZERO,
+    Duration::from_micros(200),
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_millis(4),
+];
