@@ -2,10 +2,15 @@
 //! facade crate `ditto-sync`.
 //!
 //! Read in this order: [`value`], [`document`], [`id`], [`column`] (what is synced), [`field`], [`descriptor`], [`adapter`] (how a
-//! struct says so), [`query`], [`intent`], [`store`], [`repository`] (the contracts), [`merge`] (the pure decisions).
+//! struct says so), [`query`], [`intent`], [`store`], [`repository`] (the contracts), [`merge`]
+//! (the pure decisions), [`coordinator`] (the order in which they happen), [`registry`] (how an app starts it).
 
 pub mod adapter;
+pub mod batching;
+pub mod clock;
 pub mod column;
+pub mod config;
+pub mod coordinator;
 pub mod descriptor;
 pub mod document;
 pub mod error;
@@ -13,9 +18,14 @@ pub mod field;
 pub mod hash;
 pub mod id;
 pub mod intent;
+pub mod limits;
 pub mod merge;
 pub mod query;
+pub mod registry;
 pub mod repository;
+pub mod retry;
 pub mod scope;
+pub mod startup;
+pub mod status;
 pub mod store;
 pub mod value;

@@ -1,0 +1,109 @@
+//! How a coordinator behaves: [`SyncConfig`] and its presets.
+
+use std::time::Duration;
+
+use crate::limits;
+
+/// How a coordinator behaves.
+///
+/// ```
+/// use std::time::Duration;
+/// use ditto_sync_core::config::SyncConfig;
+///
+/// let config = SyncConfig::adaptive().startup_delay(Duration::ZERO);
+/// assert_eq!(config.pacing(), None);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncConfig {
+    startup_delay: Duration,
+    initial_fetch: InitialFetch,
+    pacing: Option<Pacing>,
+    seeding: bool,
+}
+
+/// What happens at start with what changed in the store while the app was down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InitialFetch {
+    /// From the cursor, or by comparing hashes, apply what changed and nothing else.
+    #[default]
+    Reconcile,
+}
+
+/// A fixed pace: so many rows, then a pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pacing {
+    /// Rows per batch.
+    pub rows: usize,
+    /// Pause after each batch.
+    pub pause: Duration,
+}
+
+impl SyncConfig {
+    /// The default: send and apply at once when idle, grow transactions under load.
+    #[must_use]
+    pub fn adaptive() -> Self {
+        Self {
+            startup_delay: limits::STARTUP_DELAY,
+            initial_fetch: InitialFetch::Reconcile,
+            pacing: None,
+            seeding: true,
+        }
+    }
+
+    /// The pace of the Dart framework: 5 rows, then 100 ms.
+    #[must_use]
+    pub fn paced() -> Self {
+        Self {
+            pacing: Some(Pacing {
+                rows: 5,
+                pause: Duration::from_millis(100),
+            }),
+            ..Self::adaptive()
+        }
+    }
+
+    /// How long to wait before anything is exchanged, so that the app can start undisturbed. 3 s by default.
+    #[must_use]
+    pub fn startup_delay(mut self, delay: Duration) -> Self {
+        self.startup_delay = delay;
+        self
+    }
+
+    /// Whether rows that no store has met yet are sent, as seeds. On by default.
+    #[must_use]
+    pub fn seeding(mut self, on: bool) -> Self {
+        self.seeding = on;
+        self
+    }
+
+    /// The wait before anything is exchanged.
+    #[must_use]
+    pub fn startup_delay_value(&self) -> Duration {
+        self.startup_delay
+    }
+
+    /// What happens at start.
+    #[must_use]
+    pub fn initial_fetch(&self) -> InitialFetch {
+        self.initial_fetch
+    }
+
+    /// The fixed pace, if there is one.
+    #[must_use]
+    pub fn pacing(&self) -> Option<Pacing> {
+        self.pacing
+    }
+
+    /// Whether rows that no store has met yet are sent.
+    #[must_use]
+    pub fn seeds(&self) -> bool {
+        self.seeding
+    }
+}
+
+impl Default for SyncConfig {
+    fn default() -> Self {
+        Self::adaptive()
+    }
+}

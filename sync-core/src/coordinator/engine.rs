@@ -1,0 +1,291 @@
+//! The loop of a coordinator: [`Engine`]. What each step does stands in the sibling modules.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Setup, SyncError, handle::Command, queue::Queues, reporter::Reporter, signals::Signal};
+use crate::{
+    batching::Batching,
+    descriptor::ModelDescriptor,
+    repository::{Mark, Repository, SyncState},
+    retry::Backoff,
+    status::Phase,
+    store::{ChangeBatch, DocumentStore, StoreError},
+};
+
+/// The state of a running coordinator. All of it may be lost at any await: what counts is durable in repository and store.
+pub(super) struct Engine<R: Repository, S: DocumentStore> {
+    pub(super) repository: R,
+    pub(super) store: S,
+    pub(super) setup: Setup,
+    pub(super) state: SyncState,
+    pub(super) inbox: mpsc::Receiver<Command>,
+    pub(super) reporter: Reporter,
+    /// By position of the model; `None` for models that do not receive, and until observation starts.
+    pub(super) observations: Vec<Option<S::Observation>>,
+    pub(super) queues: Queues,
+    pub(super) inbound_batching: Batching,
+    pub(super) outbound_batching: Batching,
+    pub(super) backoff: Backoff,
+    /// A local change may be waiting.
+    pub(super) local: bool,
+    /// The reconcile of the start is over: rows the store has never met may be seeded.
+    pub(super) reconciled: bool,
+    /// Most operations of the next intent; small after failures.
+    pub(super) send_limit: usize,
+    /// Refusals in a row.
+    pub(super) refusals: u32,
+    /// Rows have changed: what waits for one may fit now.
+    pub(super) unpark: bool,
+    /// The app takes the replaced store as complete.
+    pub(super) accepted: bool,
+    /// Who waits for the store to have everything local.
+    pub(super) settling: Vec<oneshot::Sender<()>>,
+}
+
+/// Whether the loop goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    Continue,
+    Stop,
+}
+
+impl<R: Repository, S: DocumentStore> Engine<R, S> {
+    pub(super) fn new(
+        repository: R,
+        store: S,
+        setup: Setup,
+        state: SyncState,
+        (inbox, reporter): (mpsc::Receiver<Command>, Reporter),
+    ) -> Self {
+        let models = setup.models.len();
+        Self {
+            observations: (0..models).map(|_| None).collect(),
+            queues: Queues::new(models, state.order.clone()),
+            inbound_batching: Batching::new(setup.config.pacing()),
+            outbound_batching: Batching::new(setup.config.pacing()),
+            backoff: Backoff::new(setup.seed),
+            local: true,
+            reconciled: false,
+            send_limit: store.capabilities().intent_operations_max,
+            refusals: 0,
+            unpark: true,
+            accepted: false,
+            settling: Vec::new(),
+            repository,
+            store,
+            setup,
+            state,
+            inbox,
+            reporter,
+        }
+    }
+
+    /// Runs until told to stop, or until one side is gone for good; then releases the repository.
+    pub(super) async fn run(mut self) -> Result<(), SyncError> {
+        let outcome = self.session().await;
+        self.observations.clear();
+        self.repository.close().await;
+        self.reporter.phase(Phase::Stopped);
+        outcome
+    }
+
+    async fn session(&mut self) -> Result<(), SyncError> {
+        let delay = self.setup.config.startup_delay_value();
+        if !delay.is_zero() && self.rest(delay).await == Flow::Stop {
+            return Ok(());
+        }
+        let mut started = false;
+        loop {
+            let outcome = if started {
+                self.turn().await
+            } else {
+                self.begin().await.map(|()| Flow::Continue)
+            };
+            match outcome {
+                Ok(Flow::Stop) => return Ok(()),
+                Ok(Flow::Continue) => started = true,
+                Err(error) if error.is_final() => return Err(error),
+                Err(error) => {
+                    if self.retry(&error).await == Flow::Stop {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// One round: signals that are there, one step of work, or else waiting.
+    async fn turn(&mut self) -> Result<Flow, SyncError> {
+        while let Some(signal) = self.signal_now() {
+            if self.take(signal)? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
+        if std::mem::take(&mut self.accepted) && self.state.await_peer {
+            self.trust_store().await?;
+        }
+        self.observe().await?;
+        if self.work().await? {
+            self.worked();
+            return match self.inbound_batching.pause() {
+                Some(pause) => Ok(self.rest(pause).await),
+                None => Ok(Flow::Continue),
+            };
+        }
+        if self.opens_up().await? {
+            return Ok(Flow::Continue);
+        }
+        self.idle().await?;
+        let signal = self.signal(None).await;
+        self.take(signal)
+    }
+
+    /// One step: the intent in flight before anything else, then a chunk of what came in, then what is to go out.
+    async fn work(&mut self) -> Result<bool, SyncError> {
+        if self.state.in_flight.is_some() {
+            self.settle().await?;
+            return Ok(true);
+        }
+        let inbound = self.look().await?;
+        let outbound = self.state.in_flight.is_none() && self.send().await?;
+        Ok(inbound || outbound)
+    }
+
+    /// Something worked: failures are over.
+    fn worked(&mut self) {
+        self.backoff.succeed();
+        self.reporter.recovered();
+        self.reporter.phase(self.phase());
+    }
+
+    fn phase(&self) -> Phase {
+        if self.state.await_peer {
+            Phase::AwaitingPeer
+        } else if self.reconciled {
+            Phase::Live
+        } else {
+            Phase::Reconciling
+        }
+    }
+
+    /// Nothing is left to do of what was known: is there more now? After the first reconcile seeding may begin; after rows have changed parked ones may fit.
+    async fn opens_up(&mut self) -> Result<bool, SyncError> {
+        if !self.reconciled {
+            self.reconciled = true;
+            self.local = true;
+            return Ok(true);
+        }
+        if std::mem::take(&mut self.unpark) {
+            return self.retry_parked().await;
+        }
+        Ok(false)
+    }
+
+    /// Nothing is left to do: the status is brought up to date, and whoever waited for this is told.
+    async fn idle(&mut self) -> Result<(), SyncError> {
+        self.worked();
+        self.remember_frontier().await?;
+        let pending = self.repository.pending().await?;
+        self.reporter.pending(&pending);
+        if !self.state.await_peer {
+            for waiting in self.settling.drain(..) {
+                // Whoever gave up waiting needs no answer.
+                let _ = waiting.send(());
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, signal: Signal) -> Result<Flow, SyncError> {
+        match signal {
+            Signal::Command(None | Some(Command::Shutdown)) => return Ok(Flow::Stop),
+            Signal::Command(Some(Command::Settle(reply))) => {
+                self.settling.push(reply);
+                self.local = true;
+            }
+            Signal::Command(Some(Command::Wake)) | Signal::Local => self.local = true,
+            Signal::Command(Some(Command::Reconcile)) => self.restart_observations(),
+            Signal::Command(Some(Command::AcceptStore)) => self.accepted = true,
+            Signal::Observed(model, batch) => self.observed(model, batch)?,
+            Signal::Time => {}
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn observed(&mut self, model: usize, batch: Result<ChangeBatch, StoreError>) -> Result<(), SyncError> {
+        let batch = match batch {
+            Ok(batch) => batch,
+            Err(error) => {
+                self.observations[model] = None;
+                if matches!(error, StoreError::CursorLost) {
+                    self.state.models[model].cursor = None;
+                }
+                return Err(error.into());
+            }
+        };
+        if batch.rescan {
+            self.observations[model] = None;
+            self.state.models[model].reconciled = None;
+            return Ok(());
+        }
+        self.queues
+            .push(model, batch.changes.into_iter().map(|change| change.id));
+        if let Some(cursor) = batch.cursor {
+            let collection = self.model(model).collection();
+            self.queues.mark(model, Mark::Cursor(collection, Some(cursor)));
+        }
+        Ok(())
+    }
+
+    /// Waits after a failure, longer each time.
+    async fn retry(&mut self, error: &SyncError) -> Flow {
+        let pause = self.backoff.fail();
+        self.reporter.failed(error, pause);
+        self.reporter.phase(Phase::Retrying);
+        self.rest(pause).await
+    }
+
+    /// Waits for a time; commands are taken meanwhile.
+    async fn rest(&mut self, duration: Duration) -> Flow {
+        let clock = std::sync::Arc::clone(&self.setup.clock);
+        let until = clock.now().after(duration);
+        loop {
+            let left = until.since(clock.now());
+            if left.is_zero() {
+                return Flow::Continue;
+            }
+            match self.command(clock.sleep(left)).await {
+                Signal::Time => return Flow::Continue,
+                // Without an observation no signal here can fail.
+                signal => {
+                    if matches!(self.take(signal), Ok(Flow::Stop)) {
+                        return Flow::Stop;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next command, or the end of `time`.
+    async fn command(&mut self, time: crate::clock::Sleep) -> Signal {
+        use futures_util::future::{Either, select};
+        let received = std::pin::pin!(self.inbox.recv());
+        match select(received, time).await {
+            Either::Left((command, _)) => Signal::Command(command),
+            Either::Right(((), _)) => Signal::Time,
+        }
+    }
+
+    pub(super) fn model(&self, position: usize) -> &'static ModelDescriptor {
+        self.setup.models[position]
+    }
+
+    pub(super) fn position(&self, collection: &str) -> Option<usize> {
+        self.setup
+            .models
+            .iter()
+            .position(|model| model.collection() == collection)
+    }
+}

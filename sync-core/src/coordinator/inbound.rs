@@ -1,0 +1,107 @@
+//! The way in: fetches the current documents of ids that may have changed, and brings them into the tables.
+
+use super::{SyncError, engine::Engine, queue::Chunk};
+use crate::{
+    repository::{InboundBatch, InboundItem, Incoming, Mark, Repository},
+    store::DocumentStore,
+};
+
+impl<R: Repository, S: DocumentStore> Engine<R, S> {
+    /// Looks at one chunk of the ids that wait. Whether there was one.
+    ///
+    /// An event is only a hint: what is applied is the document as it is now. Between the fetch and the apply nothing is written to the store.
+    #[tracing::instrument(skip_all, level = "debug")]
+    pub(super) async fn look(&mut self) -> Result<bool, SyncError> {
+        if self.queues.is_empty() {
+            return Ok(false);
+        }
+        let chunk = self.queues.take(self.inbound_batching.rows());
+        match self.fetch_and_apply(&chunk).await {
+            Ok(()) => {
+                let (done, total) = self.queues.progress();
+                if total > 0 {
+                    self.reporter.progress(done, total);
+                }
+                Ok(true)
+            }
+            Err(error) => {
+                let models = &self.setup.models;
+                self.queues.restore(chunk, |mark| match mark {
+                    Mark::Cursor(collection, _) | Mark::Reconciled(collection, _) => {
+                        models.iter().position(|model| model.collection() == *collection)
+                    }
+                    Mark::Store(..) | Mark::AwaitPeer(_) => None,
+                });
+                Err(error)
+            }
+        }
+    }
+
+    async fn fetch_and_apply(&mut self, chunk: &Chunk) -> Result<(), SyncError> {
+        let started = self.setup.clock.now();
+        let items = self.fetch(chunk).await?;
+        let batch = InboundBatch {
+            items: &items,
+            scopes: &self.setup.scopes,
+            marks: &chunk.marks,
+            transaction_rows_max: self.inbound_batching.rows(),
+        };
+        let applied = self.repository.apply(batch).await?;
+        self.batching
+            .record(chunk.len(), self.setup.clock.now().since(started));
+        self.remember(&chunk.marks);
+        self.reporter.applied(&items, &applied);
+        self.unpark |= !applied.changed.is_empty();
+        // What cascaded from a remote delete, and what triggers of the app did, is a local change.
+        self.local |= !applied.changed.is_empty();
+        Ok(())
+    }
+
+    async fn fetch(&mut self, chunk: &Chunk) -> Result<Vec<InboundItem>, SyncError> {
+        let mut items = Vec::with_capacity(chunk.len());
+        for (position, ids) in &chunk.ids {
+            let model = self.model(*position);
+            let documents = self.store.fetch(model, ids).await?;
+            debug_assert_eq!(documents.len(), ids.len(), "a fetch answers every id");
+            for (id, document) in ids.iter().zip(documents) {
+                let item = InboundItem::new(model, id.clone(), document, &self.setup.scopes);
+                // While a replaced store has not caught up, absence says nothing.
+                if !(self.state.await_peer && matches!(item.incoming, Incoming::Absent)) {
+                    items.push(item);
+                }
+            }
+        }
+        Ok(items)
+    }
+
+    /// What is durable now counts for the next observation too.
+    fn remember(&mut self, marks: &[Mark]) {
+        for mark in marks {
+            match mark {
+                Mark::Cursor(collection, cursor) => {
+                    if let Some(position) = self.position(collection) {
+                        self.state.models[position].cursor.clone_from(cursor);
+                    }
+                }
+                Mark::Reconciled(collection, scope) => {
+                    if let Some(position) = self.position(collection) {
+                        self.state.models[position].reconciled.clone_from(scope);
+                    }
+                }
+                Mark::Store(..) | Mark::AwaitPeer(_) => {}
+            }
+        }
+    }
+
+    /// Looks again at what waits for a row. What still does not fit changes no row, so this ends.
+    pub(super) async fn retry_parked(&mut self) -> Result<bool, SyncError> {
+        let parked = self.repository.parked().await?;
+        let any = !parked.is_empty();
+        for row in parked {
+            if let Some(position) = self.position(row.model.collection()) {
+                self.queues.push(position, [row.id]);
+            }
+        }
+        Ok(any)
+    }
+}

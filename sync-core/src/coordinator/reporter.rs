@@ -1,0 +1,214 @@
+//! Keeps status and events up to date: [`Reporter`].
+
+use std::{collections::HashSet, error::Error, sync::Arc, time::Duration};
+
+use tokio::sync::{broadcast, watch};
+
+use crate::{
+    clock::Clock,
+    descriptor::ModelDescriptor,
+    hash::{ContentHash, IdHash},
+    intent::Intent,
+    limits::{ECHOES_REMEMBERED, EVENTS_KEPT},
+    merge::Conflict,
+    repository::{Applied, InboundItem, Incoming, PendingCount, Quarantined, RowRef},
+    status::{CollectionStatus, Phase, SyncEvent, SyncStatus},
+};
+
+/// Keeps status and events up to date.
+pub(super) struct Reporter {
+    status: watch::Sender<SyncStatus>,
+    events: broadcast::Sender<SyncEvent>,
+    clock: Arc<dyn Clock>,
+    /// Own writes whose echo has not come back, to tell it from a re-delivery. Only the status depends on it.
+    echoes: HashSet<(&'static str, IdHash, ContentHash)>,
+}
+
+/// An error with its causes, in one line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+impl Reporter {
+    pub(super) fn new(models: &[&'static ModelDescriptor], clock: Arc<dyn Clock>) -> Self {
+        let collections = models
+            .iter()
+            .map(|model| (model.collection(), CollectionStatus::default()));
+        let status = SyncStatus {
+            collections: collections.collect(),
+            ..SyncStatus::default()
+        };
+        Self {
+            status: watch::Sender::new(status),
+            events: broadcast::Sender::new(EVENTS_KEPT),
+            clock,
+            echoes: HashSet::new(),
+        }
+    }
+
+    pub(super) fn listen(&self) -> (watch::Receiver<SyncStatus>, broadcast::Sender<SyncEvent>) {
+        (self.status.subscribe(), self.events.clone())
+    }
+
+    pub(super) fn phase(&self, phase: Phase) {
+        let changed = self.status.send_if_modified(|status| {
+            let changed = status.phase != phase;
+            status.phase = phase;
+            changed
+        });
+        if changed {
+            tracing::info!(?phase, "the coordinator is in another phase");
+            self.event(SyncEvent::Phase(phase));
+        }
+    }
+
+    pub(super) fn progress(&self, done: usize, total: usize) {
+        self.event(SyncEvent::Progress { done, total });
+    }
+
+    pub(super) fn failed(&self, error: &dyn Error, after: Duration) {
+        let error: Arc<str> = chain(error).into();
+        tracing::warn!(%error, ?after, "an exchange failed and is tried again");
+        self.status
+            .send_modify(|status| status.last_error = Some(Arc::clone(&error)));
+        self.event(SyncEvent::Retrying { error, after });
+    }
+
+    pub(super) fn recovered(&self) {
+        self.status
+            .send_if_modified(|status| status.last_error.take().is_some());
+    }
+
+    pub(super) fn sent(&mut self, intent: &Intent) {
+        if self.echoes.len() > ECHOES_REMEMBERED {
+            self.echoes.clear();
+        }
+        let mut counts: Vec<(&'static str, usize)> = Vec::new();
+        for operation in &intent.operations {
+            let collection = operation.model.collection();
+            if let Some(sent) = operation.record.sent {
+                self.echoes.insert((collection, IdHash::of(&operation.id), sent));
+            }
+            match counts.iter_mut().find(|(name, _)| *name == collection) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((collection, 1)),
+            }
+        }
+        for (collection, operations) in counts {
+            self.collection(collection, |status| status.sent += operations as u64);
+            self.event(SyncEvent::Sent {
+                collection,
+                operations,
+            });
+        }
+    }
+
+    pub(super) fn applied(&mut self, items: &[InboundItem], applied: &Applied) {
+        self.count_unchanged(items, applied.unchanged);
+        for row in &applied.changed {
+            self.collection(row.model.collection(), |status| status.applied += 1);
+            self.event(SyncEvent::Applied {
+                collection: row.model.collection(),
+                id: row.id.clone(),
+            });
+        }
+        self.conflicts(&applied.conflicts);
+        for RowRef { model, id } in &applied.parked {
+            self.event(SyncEvent::Parked {
+                collection: model.collection(),
+                id: id.clone(),
+            });
+        }
+        self.quarantined(&applied.quarantined);
+    }
+
+    pub(super) fn conflicts(&self, conflicts: &[Conflict]) {
+        for conflict in conflicts {
+            self.collection(conflict.collection, |status| status.conflicts += 1);
+            self.event(SyncEvent::Conflict(conflict.clone()));
+        }
+    }
+
+    pub(super) fn quarantined(&self, records: &[Quarantined]) {
+        for record in records {
+            let (collection, reason): (_, Arc<str>) =
+                (record.model.collection(), record.reason.as_str().into());
+            tracing::warn!(collection, id = ?record.id, way = ?record.way, %reason, "a record is in quarantine");
+            self.collection(collection, |status| status.last_error = Some(Arc::clone(&reason)));
+            self.event(SyncEvent::Quarantined {
+                collection,
+                id: record.id.clone(),
+                way: record.way,
+                reason,
+            });
+        }
+    }
+
+    pub(super) fn pending(&self, counts: &[PendingCount]) {
+        let now = self.clock.wall();
+        self.status.send_if_modified(|status| {
+            let mut changed = false;
+            for count in counts {
+                let Some(collection) = status.collections.get_mut(count.collection) else {
+                    continue;
+                };
+                let since = (count.entries > 0).then(|| collection.pending_since.unwrap_or(now));
+                let before = (
+                    collection.pending,
+                    collection.parked,
+                    collection.quarantined,
+                    collection.pending_since,
+                );
+                let after = (count.entries, count.parked, count.quarantined, since);
+                (
+                    collection.pending,
+                    collection.parked,
+                    collection.quarantined,
+                    collection.pending_since,
+                ) = after;
+                changed |= before != after;
+            }
+            changed
+        });
+    }
+
+    /// Tells echoes of own writes from re-deliveries, among the documents of this batch that were known already.
+    fn count_unchanged(&mut self, items: &[InboundItem], unchanged: usize) {
+        let mut left = unchanged;
+        for item in items {
+            let Incoming::Present(remote) = &item.incoming else {
+                continue;
+            };
+            let collection = item.model.collection();
+            if self
+                .echoes
+                .remove(&(collection, IdHash::of(&item.id), remote.hash))
+                && left > 0
+            {
+                left -= 1;
+                self.collection(collection, |status| status.suppressed += 1);
+            }
+        }
+        if let (true, Some(item)) = (left > 0, items.first()) {
+            self.collection(item.model.collection(), |status| {
+                status.skipped_unchanged += left as u64
+            });
+        }
+    }
+
+    fn collection(&self, collection: &'static str, change: impl FnOnce(&mut CollectionStatus)) {
+        self.status
+            .send_modify(|status| change(status.collections.entry(collection).or_default()));
+    }
+
+    fn event(&self, event: SyncEvent) {
+        // Nobody listens: that is no failure.
+        let _ = self.events.send(event);
+    }
+}

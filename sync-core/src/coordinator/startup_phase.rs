@@ -1,0 +1,151 @@
+//! The start of a coordinator: is this the store of last time, what was in flight, and what changed while the app was down.
+
+use std::collections::HashSet;
+
+use super::{SyncError, engine::Engine};
+use crate::{
+    hash::IdHash,
+    repository::{Mark, Repository},
+    startup::compare,
+    status::Phase,
+    store::{Cursor, DocumentStore},
+};
+
+impl<R: Repository, S: DocumentStore> Engine<R, S> {
+    /// Compares store and database, and recovers where one of them is not that of last time. May be repeated.
+    #[tracing::instrument(skip_all, fields(replica = %self.state.replica))]
+    pub(super) async fn begin(&mut self) -> Result<(), SyncError> {
+        let identity = self.store.identity(self.state.replica).await?;
+        if let Some(recovery) = compare(&self.state, &identity) {
+            tracing::warn!(?recovery, "store and database do not continue where they stopped");
+            let recovered = self.repository.recover(&recovery).await?;
+            self.state = recovered.state;
+            self.reporter.conflicts(&recovered.conflicts);
+        }
+        if self.state.store.as_ref() != Some(&identity.store) {
+            let frontier = if self.state.await_peer {
+                self.state.frontier.clone()
+            } else {
+                identity.frontier
+            };
+            self.repository
+                .mark(&[Mark::Store(identity.store.clone(), frontier.clone())])
+                .await?;
+            self.state.store = Some(identity.store);
+            self.state.frontier = frontier;
+        }
+        self.reporter.phase(if self.state.await_peer {
+            Phase::AwaitingPeer
+        } else {
+            Phase::Reconciling
+        });
+        Ok(())
+    }
+
+    /// Observes every model that is not observed yet, from its cursor; reconciles those without a usable one.
+    pub(super) async fn observe(&mut self) -> Result<(), SyncError> {
+        for model in 0..self.observations.len() {
+            if self.observations[model].is_some() || !self.model(model).direction().receives() {
+                continue;
+            }
+            let scope = self.setup.scopes.query(self.model(model));
+            let resumable = self.store.capabilities().cursor
+                && self.state.models[model].reconciled.as_ref() == Some(&scope);
+            let cursor = self.state.models[model].cursor.clone().filter(|_| resumable);
+            let observation = self
+                .store
+                .observe(self.model(model), &scope, cursor.as_ref())
+                .await?;
+            // Observed first and scanned afterwards, so that nothing falls between the two.
+            if cursor.is_none() {
+                self.reconcile(model).await?;
+            }
+            self.observations[model] = Some(observation);
+        }
+        Ok(())
+    }
+
+    /// Observes everything anew, and reconciles all of it.
+    pub(super) fn restart_observations(&mut self) {
+        for model in 0..self.observations.len() {
+            self.observations[model] = None;
+            self.state.models[model].reconciled = None;
+        }
+    }
+
+    /// Queues every id that the store, the table or the known set has, and the marks of a complete reconcile.
+    #[tracing::instrument(skip_all, fields(collection = self.model(position).collection()))]
+    async fn reconcile(&mut self, position: usize) -> Result<(), SyncError> {
+        let model = self.model(position);
+        let scope = self.setup.scopes.query(model);
+        let other_scope = self.state.models[position]
+            .reconciled
+            .as_ref()
+            .is_some_and(|done| *done != scope);
+        if other_scope {
+            // Before the first apply: the context may switch back half-way.
+            self.repository
+                .mark(&[Mark::Reconciled(model.collection(), None)])
+                .await?;
+            self.state.models[position].reconciled = None;
+        }
+        let scan = self.store.scan(model, &scope).await?;
+        let seen: HashSet<IdHash> = scan.ids.iter().map(IdHash::of).collect();
+        let unseen = self.repository.unseen(model, &seen).await?;
+        tracing::debug!(store = scan.ids.len(), only_here = unseen.len(), "comparing");
+        self.queues.clear(position);
+        self.queues.push(position, scan.ids);
+        self.queues.push(position, unseen);
+        self.mark_cursor(position, scan.cursor);
+        if self.state.models[position].reconciled.as_ref() != Some(&scope) {
+            self.queues
+                .mark(position, Mark::Reconciled(model.collection(), Some(scope)));
+        }
+        Ok(())
+    }
+
+    fn mark_cursor(&mut self, position: usize, cursor: Option<Cursor>) {
+        if cursor.is_some() && self.state.models[position].cursor != cursor {
+            let collection = self.model(position).collection();
+            self.queues.mark(position, Mark::Cursor(collection, cursor));
+        }
+    }
+
+    /// Where the engine can say what it holds: remembers it, to recognize a store that was replaced; and sees whether a replaced one has caught up.
+    pub(super) async fn remember_frontier(&mut self) -> Result<(), SyncError> {
+        if self.state.await_peer {
+            return self.look_for_peers().await;
+        }
+        if !self.store.capabilities().frontier {
+            return Ok(());
+        }
+        let identity = self.store.identity(self.state.replica).await?;
+        if identity.frontier != self.state.frontier && Some(&identity.store) == self.state.store.as_ref() {
+            self.repository
+                .mark(&[Mark::Store(identity.store, identity.frontier.clone())])
+                .await?;
+            self.state.frontier = identity.frontier;
+        }
+        Ok(())
+    }
+
+    async fn look_for_peers(&mut self) -> Result<(), SyncError> {
+        let caught_up = match &self.state.frontier {
+            Some(frontier) => self.store.covers(frontier).await? == Some(true),
+            None => false,
+        };
+        if caught_up {
+            self.trust_store().await?;
+        }
+        Ok(())
+    }
+
+    /// From now on absence counts, and what is pending is sent.
+    pub(super) async fn trust_store(&mut self) -> Result<(), SyncError> {
+        self.repository.mark(&[Mark::AwaitPeer(false)]).await?;
+        self.state.await_peer = false;
+        self.local = true;
+        self.restart_observations();
+        Ok(())
+    }
+}

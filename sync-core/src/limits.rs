@@ -1,0 +1,33 @@
+//! Every limit of the coordinator, with its unit and its reason. Limits of ids and values stand beside their types.
+
+use std::time::Duration;
+
+/// Time between a start and the first exchange, as the Dart registry waits: the app's own start comes first.
+pub const STARTUP_DELAY: Duration = Duration::from_secs(3);
+
+/// Fewest rows of an adaptive batch: below it the fixed cost of a transaction is most of its time.
+pub const BATCH_ROWS_MIN: usize = 64;
+/// Rows of the first adaptive batch.
+pub const BATCH_ROWS_START: usize = 256;
+/// Most rows of an adaptive batch: such a transaction holds the write lock about 12 ms and runs near full speed; larger ones gain nothing.
+pub const BATCH_ROWS_MAX: usize = 4000;
+/// How long one transaction should hold the write lock.
+pub const BATCH_TIME: Duration = Duration::from_millis(10);
+
+/// First pause after a failure.
+pub const RETRY_FIRST: Duration = Duration::from_millis(50);
+/// Longest pause after failures.
+pub const RETRY_LAST: Duration = Duration::from_secs(10);
+/// Failed attempts after which an intent is halved, whatever the error.
+pub const ATTEMPTS_BEFORE_BISECT: u32 = 3;
+/// Refusals in a row after which rows are sent one by one, each right after its fetch, so that a busy peer cannot starve them.
+pub const REFUSALS_BEFORE_SINGLE: u32 = 3;
+
+/// Events kept for a slow listener; older ones are lost to it, and it learns how many.
+pub const EVENTS_KEPT: usize = 1024;
+/// Commands waiting for the coordinator.
+pub const COMMANDS_WAITING: usize = 64;
+/// Own writes remembered to tell their echoes from re-deliveries in the status. Beyond it the count is approximate.
+pub const ECHOES_REMEMBERED: usize = 65_536;
+
+const _: () = assert!(BATCH_ROWS_MIN <= BATCH_ROWS_START && BATCH_ROWS_START <= BATCH_ROWS_MAX);

@@ -1,0 +1,145 @@
+//! What a coordinator tells about itself: [`SyncStatus`] (how it is, as a watch channel) and [`SyncEvent`] (what happened, as a stream).
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use crate::{id::DocumentId, merge::Conflict, repository::Way};
+
+/// How a coordinator is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SyncStatus {
+    /// What it is doing.
+    pub phase: Phase,
+    /// Per collection.
+    pub collections: BTreeMap<&'static str, CollectionStatus>,
+    /// The last failure that concerned no single record, with its causes; gone once the same thing worked.
+    pub last_error: Option<Arc<str>>,
+}
+
+/// What a coordinator is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Waiting for the startup delay.
+    #[default]
+    Starting,
+    /// Comparing the tables with the store.
+    Reconciling,
+    /// Changes travel as they happen.
+    Live,
+    /// The store or the database does not answer; trying again.
+    Retrying,
+    /// The store was replaced: nothing is sent before it has caught up, or [`accept_store`](crate::coordinator::SyncHandle::accept_store) is called.
+    AwaitingPeer,
+    /// Shut down.
+    Stopped,
+}
+
+/// How one collection is. Counters count since the start of the coordinator.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CollectionStatus {
+    /// Local changes that the store has not accepted.
+    pub pending: u64,
+    /// Since when there has been some local change unsent, as far as this coordinator saw.
+    pub pending_since: Option<SystemTime>,
+    /// Operations accepted by the store.
+    pub sent: u64,
+    /// Rows written or deleted because of their documents.
+    pub applied: u64,
+    /// Documents delivered again though nothing had changed.
+    pub skipped_unchanged: u64,
+    /// Own writes that came back from the store.
+    pub suppressed: u64,
+    /// Concurrent changes that met.
+    pub conflicts: u64,
+    /// Documents that wait for another row.
+    pub parked: u64,
+    /// Records that cannot be sent or applied.
+    pub quarantined: u64,
+    /// The last failure of one of its records.
+    pub last_error: Option<Arc<str>>,
+}
+
+impl SyncStatus {
+    /// Local changes that the store has not accepted, in all collections.
+    #[must_use]
+    pub fn pending(&self) -> u64 {
+        self.collections
+            .values()
+            .map(|collection| collection.pending)
+            .sum()
+    }
+}
+
+impl CollectionStatus {
+    /// How long some local change has been unsent at `now`.
+    #[must_use]
+    pub fn pending_age(&self, now: SystemTime) -> Option<Duration> {
+        self.pending_since
+            .map(|since| now.duration_since(since).unwrap_or_default())
+    }
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum SyncEvent {
+    /// The coordinator does something else now.
+    Phase(Phase),
+    /// Progress of a first sync or a reconcile.
+    Progress {
+        /// Documents compared.
+        done: usize,
+        /// Documents to compare.
+        total: usize,
+    },
+    /// The store accepted local changes.
+    Sent {
+        /// The collection.
+        collection: &'static str,
+        /// How many operations.
+        operations: usize,
+    },
+    /// A row was written or deleted because of its document; the change is committed.
+    Applied {
+        /// The collection.
+        collection: &'static str,
+        /// The row.
+        id: DocumentId,
+    },
+    /// Concurrent changes met.
+    Conflict(Conflict),
+    /// A document waits for another row.
+    Parked {
+        /// The collection.
+        collection: &'static str,
+        /// The document.
+        id: DocumentId,
+    },
+    /// A record cannot be sent or applied.
+    Quarantined {
+        /// The collection.
+        collection: &'static str,
+        /// The record; `None` when its key is not an id.
+        id: Option<DocumentId>,
+        /// Which way it was going.
+        way: Way,
+        /// Why, naming the field or constraint.
+        reason: Arc<str>,
+    },
+    /// This listener was too slow and missed events.
+    Missed {
+        /// How many.
+        count: u64,
+    },
+    /// Something failed and is tried again.
+    Retrying {
+        /// What failed, with its causes.
+        error: Arc<str>,
+        /// The next attempt comes after this time.
+        after: Duration,
+    },
+}

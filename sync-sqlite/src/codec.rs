@@ -1,0 +1,234 @@
+//! The bytes kept in the bookkeeping tables: postcard behind a leading format byte.
+//!
+//! Not here: which table holds what (`state`, `quarantine`), and the hashes, which are kept bare.
+
+use std::borrow::Cow;
+
+use ditto_sync_core::{
+    column::ColumnValue,
+    descriptor::ModelDescriptor,
+    document::Document,
+    id::DocumentId,
+    intent::{Action, BatchId, Expect, Intent, Operation, OutboxSeq, Record},
+    merge::FieldConflict,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// The format written now. A reader refuses others: formats change only together with the bookkeeping's own version.
+const FORMAT: u8 = 1;
+
+/// Why bytes from a bookkeeping table cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CodecError {
+    /// Nothing, or bytes of another format.
+    #[error("the bookkeeping holds an entry of unknown format {found:?}")]
+    Format {
+        /// The leading byte.
+        found: Option<u8>,
+    },
+    /// The right format, but damaged.
+    #[error("a bookkeeping entry cannot be read")]
+    Damaged(#[source] postcard::Error),
+    /// A number that cannot be one.
+    #[error("the bookkeeping holds the impossible number {0}")]
+    Number(i64),
+    /// A hash of another length.
+    #[error("the bookkeeping holds a hash of {0} bytes")]
+    HashLength(usize),
+    /// An intent names a collection that is not registered.
+    #[error(
+        "an unfinished write names the collection `{0}`, which no registered adapter has; register it until that write is settled"
+    )]
+    UnknownCollection(String),
+}
+
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    postcard::to_extend(value, vec![FORMAT]).expect("growing a vector does not fail, and our types have lengths")
+}
+
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    match bytes.split_first() {
+        Some((&FORMAT, rest)) => postcard::from_bytes(rest).map_err(CodecError::Damaged),
+        other => Err(CodecError::Format {
+            found: other.map(|(first, _)| *first),
+        }),
+    }
+}
+
+/// The name of a row in the parked and quarantine tables: its id, or its key columns as they are when they make no id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum RowName {
+    Id(DocumentId),
+    Columns(Vec<ColumnValue>),
+}
+
+/// What the quarantine keeps of a record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum RawRecord {
+    /// A document as it came; `None`: an absent one, whose row could not be deleted.
+    Inbound(Option<Document>),
+    /// A document that was a row of the model, but not one the table takes.
+    InboundColumns(Vec<ColumnValue>),
+    /// A row that cannot be sent, up to this outbox entry (0: it has none). A newer entry makes it worth another try.
+    Outbound { last: i64 },
+}
+
+/// The fields of a conflict as kept.
+pub(crate) fn encode_conflict_fields(fields: &[FieldConflict]) -> Vec<u8> {
+    let fields: Vec<(&str, &Option<ColumnValue>, &Option<ColumnValue>)> = fields
+        .iter()
+        .map(|field| (field.field, &field.local, &field.remote))
+        .collect();
+    encode(&fields)
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredIntent<'a> {
+    batch: BatchId,
+    operations: Vec<StoredOperation<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredOperation<'a> {
+    collection: Cow<'a, str>,
+    id: Cow<'a, DocumentId>,
+    expect: Expect,
+    action: Cow<'a, Action>,
+    record: Cow<'a, Record>,
+}
+
+pub(crate) fn encode_intent(intent: &Intent) -> Vec<u8> {
+    let operations = intent.operations.iter().map(|operation| StoredOperation {
+        collection: Cow::Borrowed(operation.model.collection()),
+        id: Cow::Borrowed(&operation.id),
+        expect: operation.expect,
+        action: Cow::Borrowed(&operation.action),
+        record: Cow::Borrowed(&operation.record),
+    });
+    encode(&StoredIntent {
+        batch: intent.batch,
+        operations: operations.collect(),
+    })
+}
+
+/// An intent as it was, its collections resolved among `models`.
+pub(crate) fn decode_intent(
+    bytes: &[u8],
+    models: impl Iterator<Item = &'static ModelDescriptor> + Clone,
+) -> Result<Intent, CodecError> {
+    let stored: StoredIntent<'_> = decode(bytes)?;
+    let mut operations = Vec::with_capacity(stored.operations.len());
+    for operation in stored.operations {
+        let collection = operation.collection.as_ref();
+        let model = models
+            .clone()
+            .find(|model| model.collection() == collection)
+            .ok_or_else(|| CodecError::UnknownCollection(collection.to_owned()))?;
+        operations.push(Operation {
+            model,
+            id: operation.id.into_owned(),
+            expect: operation.expect,
+            action: operation.action.into_owned(),
+            record: operation.record.into_owned(),
+        });
+    }
+    Ok(Intent {
+        batch: stored.batch,
+        operations,
+    })
+}
+
+/// The 16 bytes of a hash as a number, the form in which the caches hold it.
+pub(crate) fn hash_key(bytes: &[u8]) -> Result<u128, CodecError> {
+    let bytes = bytes.try_into().map_err(|_| CodecError::HashLength(bytes.len()))?;
+    Ok(u128::from_be_bytes(bytes))
+}
+
+pub(crate) fn sequence_to_sql(sequence: u64) -> i64 {
+    i64::try_from(sequence).expect("2^63 intents take longer than the universe is old")
+}
+
+pub(crate) fn sequence_from_sql(stored: i64) -> Result<u64, CodecError> {
+    u64::try_from(stored).map_err(|_| CodecError::Number(stored))
+}
+
+/// The newest entry that an operation covers, as the outbox numbers it.
+pub(crate) fn covered(record: &Record) -> Option<i64> {
+    record.covers.map(|OutboxSeq(seq)| seq)
+}
+
+#[cfg(test)]
+mod tests {
+    use ditto_sync_core::{
+        column::Image,
+        descriptor::FieldDescriptor,
+        hash::ContentHash,
+        intent::{ReplicaId, Undo},
+    };
+
+    use super::*;
+
+    static MODEL: ModelDescriptor = ModelDescriptor::new(
+        "Note",
+        "notes",
+        "notes",
+        &[FieldDescriptor::of::<String>("id", "id", "id")],
+        &[FieldDescriptor::of::<f64>("weight", "weight", "weight")],
+    );
+
+    fn intent() -> Intent {
+        let image = Image::new(vec![ColumnValue::Real(0.1)]);
+        let id = DocumentId::text("n1").unwrap();
+        Intent {
+            batch: BatchId {
+                replica: ReplicaId::from_bytes([7; 16]),
+                sequence: 3,
+            },
+            operations: vec![Operation {
+                model: &MODEL,
+                action: Action::Insert(MODEL.document_of(&id, &image).unwrap()),
+                id,
+                expect: Expect::Absent,
+                record: Record {
+                    covers: Some(OutboxSeq(9)),
+                    sent: Some(ContentHash::of(&MODEL, &image)),
+                    undo: Undo::Insert {
+                        base: None,
+                        sent: image,
+                    },
+                },
+            }],
+        }
+    }
+
+    #[test]
+    fn an_intent_comes_back_as_it_was() {
+        let bytes = encode_intent(&intent());
+        assert_eq!(bytes[0], FORMAT);
+        assert_eq!(
+            decode_intent(&bytes, [&MODEL].into_iter()).unwrap(),
+            intent()
+        );
+    }
+
+    #[test]
+    fn an_intent_of_an_unregistered_collection_says_which() {
+        let bytes = encode_intent(&intent());
+        let error = decode_intent(&bytes, std::iter::empty()).unwrap_err();
+        assert!(error.to_string().contains("`notes`"), "{error}");
+    }
+
+    #[test]
+    fn bytes_of_another_format_are_refused() {
+        let mut bytes = encode(&1_u32);
+        bytes[0] = 200;
+        assert!(matches!(
+            decode::<u32>(&bytes),
+            Err(CodecError::Format { found: Some(200) })
+        ));
+        assert!(matches!(
+            decode::<u32>(&[]),
+            Err(CodecError::Format { found: None })
+        ));
+    }
+}
