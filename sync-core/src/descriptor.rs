@@ -178,6 +178,11 @@ impl FieldDescriptor {
         self.volatile
     }
 
+    /// Whether every column value of the right class is already canonical: then columns sort as the document values do.
+    pub(crate) fn is_canonical(&self) -> bool {
+        self.canonical
+    }
+
     /// Column to document value.
     ///
     /// # Errors

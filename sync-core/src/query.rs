@@ -11,12 +11,22 @@
 //! - So every filter is true or false, never unknown, and `Not` is its plain opposite: `Not(Eq)` holds for a missing field, [`Comparison::Ne`]
 //!   does not.
 
+mod build;
+mod dql;
+mod error;
 mod evaluate;
+mod sql;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    build::{Field, and, field, not, or, param},
+    dql::Dql,
+    error::QueryError,
+    sql::Sql,
+};
 use crate::{document::FieldName, value::Value};
 
 /// Which documents of a collection: a filter and the values of its parameters.
@@ -115,12 +125,48 @@ impl Query {
         asked
     }
 
+    fn require_parameters(&self) -> Result<(), QueryError> {
+        let missing = self.missing_parameters();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(QueryError::MissingParameters {
+            names: missing.into_iter().map(Into::into).collect(),
+        })
+    }
+
+    /// The value of an operand as a rendering needs it; `None` for null and NaN, which compare with nothing.
+    fn comparable_value<'a>(
+        &'a self,
+        field: &str,
+        operand: &'a Operand,
+    ) -> Result<Option<&'a Value>, QueryError> {
+        match self.value_of(operand) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Float(float)) if float.is_nan() => Ok(None),
+            Some(value) => match value.validate() {
+                Ok(()) => Ok(Some(value)),
+                Err(reason) => Err(QueryError::Operand {
+                    field: field.into(),
+                    reason,
+                }),
+            },
+        }
+    }
+
     /// The value of an operand; `None` for a parameter without one.
     fn value_of<'a>(&'a self, operand: &'a Operand) -> Option<&'a Value> {
         match operand {
             Operand::Literal(value) => Some(value),
             Operand::Parameter(name) => self.parameters.get(name),
         }
+    }
+}
+
+impl Comparison {
+    /// Whether it asks for less or greater, not only for equality.
+    fn needs_order(self) -> bool {
+        !matches!(self, Self::Eq | Self::Ne)
     }
 }
 

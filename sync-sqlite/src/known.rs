@@ -87,12 +87,13 @@ impl Known {
         after: Option<u128>,
     ) -> Result<Option<u128>, Fault> {
         let mut select = native.prepare(&format!(
-            "SELECT id, hash FROM {} WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT {LOAD_ROWS}",
+            "SELECT id, hash FROM {} WHERE id > ?1 ORDER BY id LIMIT {LOAD_ROWS}",
             sql.known
         ))?;
         match after {
             Some(id) => select.bind_blob(1, &id.to_be_bytes())?,
-            None => select.bind_null(1)?,
+            // Every id sorts behind the empty blob.
+            None => select.bind_blob(1, &[])?,
         }
         let (mut read, mut last) = (0, None);
         while select.step()? {

@@ -47,7 +47,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             transaction_rows_max: self.inbound_batching.rows(),
         };
         let applied = self.repository.apply(batch).await?;
-        self.batching
+        self.inbound_batching
             .record(chunk.len(), self.setup.clock.now().since(started));
         self.remember(&chunk.marks);
         self.reporter.applied(&items, &applied);

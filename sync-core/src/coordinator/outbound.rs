@@ -51,10 +51,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     }
 
     async fn acknowledge(&mut self, intent: &Intent) -> Result<(), SyncError> {
-        let started = self.setup.clock.now();
         self.repository.acknowledge(intent, &self.setup.scopes).await?;
-        self.batching
-            .record(intent.operations.len(), self.setup.clock.now().since(started));
         self.state.in_flight = None;
         self.state.acknowledged = Some(intent.batch.sequence);
         self.refusals = 0;
