@@ -9,6 +9,14 @@ use crate::{
     store::{DocumentStore, Rejection, StaleId, StoreError, WriteOutcome},
 };
 
+/// How settling an intent ended, when it is no longer in flight.
+enum Settled {
+    /// It was applied or refused.
+    Done,
+    /// It was given up in this form: a smaller one follows, after a pause.
+    Failed(SyncError),
+}
+
 impl<R: Repository, S: DocumentStore> Engine<R, S> {
     /// Drafts and sends one intent, if a local change may be waiting. Whether there was one.
     #[tracing::instrument(skip_all, level = "debug")]
@@ -39,31 +47,37 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     /// Writes the intent in flight, again if need be, and records the outcome.
     #[tracing::instrument(skip_all, level = "debug")]
     pub(super) async fn settle(&mut self) -> Result<(), SyncError> {
-        let Some(intent) = self.state.in_flight.clone() else {
+        let Some(intent) = self.state.in_flight.take() else {
             return Ok(());
         };
-        match self.store.write(&intent).await {
+        let outcome = match self.store.write(&intent).await {
             Ok(WriteOutcome::Applied) => self.acknowledge(&intent).await,
             Ok(WriteOutcome::Stale(stale)) => self.meet_stale(&intent, stale).await,
             Err(StoreError::Rejected(rejections)) => self.set_aside(&intent, &rejections).await,
             Err(error) => self.fail(&intent, error).await,
+        };
+        match outcome {
+            Ok(Settled::Done) => Ok(()),
+            Ok(Settled::Failed(error)) => Err(error),
+            Err(error) => {
+                self.state.in_flight = Some(intent);
+                Err(error)
+            }
         }
     }
 
-    async fn acknowledge(&mut self, intent: &Intent) -> Result<(), SyncError> {
+    async fn acknowledge(&mut self, intent: &Intent) -> Result<Settled, SyncError> {
         self.repository.acknowledge(intent, &self.setup.scopes).await?;
-        self.state.in_flight = None;
         self.state.acknowledged = Some(intent.batch.sequence);
         self.refusals = 0;
         self.send_limit = (self.send_limit * 2).min(self.store.capabilities().intent_operations_max);
         self.reporter.sent(intent);
-        Ok(())
+        Ok(Settled::Done)
     }
 
     /// Refused as a whole: the rows that are not what we thought are met first, then a new intent follows.
-    async fn meet_stale(&mut self, intent: &Intent, stale: Vec<StaleId>) -> Result<(), SyncError> {
+    async fn meet_stale(&mut self, intent: &Intent, stale: Vec<StaleId>) -> Result<Settled, SyncError> {
         self.repository.discard(intent, &[]).await?;
-        self.state.in_flight = None;
         self.refusals += 1;
         if self.refusals >= REFUSALS_BEFORE_SINGLE {
             self.send_limit = 1;
@@ -73,11 +87,11 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 self.queues.push_front(position, id);
             }
         }
-        Ok(())
+        Ok(Settled::Done)
     }
 
     /// The store will never take these: they go into quarantine, the others out again.
-    async fn set_aside(&mut self, intent: &Intent, rejections: &[Rejection]) -> Result<(), SyncError> {
+    async fn set_aside(&mut self, intent: &Intent, rejections: &[Rejection]) -> Result<Settled, SyncError> {
         let quarantined: Vec<_> = intent
             .operations
             .iter()
@@ -90,14 +104,13 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             .map(|(operation, rejection)| quarantine(operation, rejection.reason.clone()))
             .collect();
         self.repository.discard(intent, &quarantined).await?;
-        self.state.in_flight = None;
         self.reporter.quarantined(&quarantined);
-        Ok(())
+        Ok(Settled::Done)
     }
 
     /// Whether the intent was applied is open. It is written again, unless it has failed often: then it is halved, so that one poisonous record is
     /// found and holds the others no longer.
-    async fn fail(&mut self, intent: &Intent, error: StoreError) -> Result<(), SyncError> {
+    async fn fail(&mut self, intent: &Intent, error: StoreError) -> Result<Settled, SyncError> {
         let permanent = error.kind() == ErrorKind::Permanent && !matches!(error, StoreError::Closed);
         let count = intent.operations.len();
         if !permanent && (count == 1 || self.backoff.attempts() < ATTEMPTS_BEFORE_BISECT) {
@@ -119,9 +132,12 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             self.send_limit = count / 2;
         }
         self.repository.discard(intent, &quarantined).await?;
-        self.state.in_flight = None;
         self.reporter.quarantined(&quarantined);
-        if count == 1 { Ok(()) } else { Err(error.into()) }
+        Ok(if count == 1 {
+            Settled::Done
+        } else {
+            Settled::Failed(error.into())
+        })
     }
 }
 

@@ -197,7 +197,7 @@ impl Reporter {
         }
         if let (true, Some(item)) = (left > 0, items.first()) {
             self.collection(item.model.collection(), |status| {
-                status.skipped_unchanged += left as u64
+                status.skipped_unchanged += left as u64;
             });
         }
     }
