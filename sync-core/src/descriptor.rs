@@ -77,6 +77,7 @@ pub struct FieldDescriptor {
     volatile: bool,
     /// Whether every column value of the right class is already canonical, so that no conversion is needed to hash it.
     canonical: bool,
+    never_numeric: bool,
     default: Option<fn() -> Value>,
     to_value: ToValue,
     to_column: ToColumn,
@@ -96,6 +97,7 @@ impl FieldDescriptor {
             counter: false,
             volatile: false,
             canonical: T::CANONICAL,
+            never_numeric: T::NEVER_NUMERIC,
             default: None,
             to_value: |column| Ok(T::from_column(column)?.to_value()),
             to_column: |value, storage| Ok(T::from_value(value)?.to_column(storage)),
@@ -170,6 +172,12 @@ impl FieldDescriptor {
     #[must_use]
     pub fn is_counter(&self) -> bool {
         self.counter
+    }
+
+    /// Whether a column of NUMERIC affinity keeps its text as it is.
+    #[must_use]
+    pub fn is_never_numeric(&self) -> bool {
+        self.never_numeric
     }
 
     /// Whether it is excluded from change detection.

@@ -102,6 +102,9 @@ pub trait DittoField: Sized {
     /// Whether each column value of class [`STORAGE`](Self::STORAGE) is what [`to_column`](Self::to_column) would write: then no conversion is
     /// needed to compare it.
     const CANONICAL: bool = false;
+    /// Whether its text never looks like a number, so that a column of NUMERIC affinity (`DATETIME`, say) keeps it as it is
+    /// (<https://sqlite.org/datatype3.html#determination_of_column_affinity>).
+    const NEVER_NUMERIC: bool = false;
 
     /// To a document value.
     fn to_value(&self) -> Value;

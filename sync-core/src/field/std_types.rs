@@ -237,6 +237,7 @@ impl<T: DittoField> DittoField for Option<T> {
     const STORAGE: Storage = T::STORAGE;
     const NULLABLE: bool = true;
     const CANONICAL: bool = T::CANONICAL;
+    const NEVER_NUMERIC: bool = T::NEVER_NUMERIC;
 
     fn to_value(&self) -> Value {
         self.as_ref().map_or(Value::Null, T::to_value)
