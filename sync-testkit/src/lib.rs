@@ -1,1 +1,6 @@
-//! Placeholder.
+//! Memory store, memory repository, simulated network and contract suites of ditto-sync.
+//!
+//! Users test their own models with it; every store and repository of the project passes the suites of `contract`.
+
+pub mod app_change;
+pub mod memory_repository;

@@ -1,0 +1,251 @@
+//! Bringing documents into the tables: the order of a batch, and what one document does.
+
+use std::collections::{HashSet, VecDeque};
+
+use ditto_sync_core::{
+    descriptor::ModelDescriptor,
+    id::DocumentId,
+    merge::{EntriesChange, Inbound, KnownChange, RowChange, inbound},
+    repository::{Applied, InboundBatch, InboundItem, Incoming, Quarantined, Remote, RowRef, Way},
+};
+
+use super::durable::Durable;
+
+/// A batch on its way into the tables, over as many transactions as it takes.
+pub(super) struct Arrival<'a> {
+    batch: InboundBatch<'a>,
+    queue: VecDeque<&'a InboundItem>,
+    /// Documents that could not go in yet, and why.
+    waiting: Vec<(&'a InboundItem, String)>,
+    /// Whether this round changed something that may let the waiting ones in.
+    progress: bool,
+    applied: Applied,
+}
+
+/// What became of one document.
+enum Step {
+    /// Nothing was to be done, and nothing was written.
+    Idle,
+    Written,
+    Waits(String),
+}
+
+impl<'a> Arrival<'a> {
+    /// Parents first; what deletes comes last and children first. Of several documents of one id the last counts.
+    pub(super) fn new(durable: &Durable, batch: InboundBatch<'a>) -> Self {
+        let mut met = HashSet::new();
+        let mut items: Vec<_> = batch
+            .items
+            .iter()
+            .rev()
+            .filter(|item| met.insert((item.model.collection(), &item.id)))
+            .collect();
+        items.reverse();
+        items.sort_by_key(|item| {
+            let depth = i64::try_from(durable.depth(item.model)).unwrap_or(i64::MAX);
+            match &item.incoming {
+                Incoming::Absent | Incoming::Present(Remote { in_scope: false, .. }) => (1, -depth),
+                Incoming::Present(_) | Incoming::Unreadable { .. } => (0, depth),
+            }
+        });
+        Self {
+            batch,
+            queue: items.into(),
+            waiting: Vec::new(),
+            progress: false,
+            applied: Applied::default(),
+        }
+    }
+
+    /// Whether there is nothing at all to do.
+    pub(super) fn is_empty(&self) -> bool {
+        self.batch.items.is_empty() && self.batch.marks.is_empty()
+    }
+
+    /// One transaction: whether it was the last one, and whether it wrote.
+    pub(super) fn advance(&mut self, durable: &mut Durable) -> (bool, bool) {
+        let mut wrote = false;
+        for _ in 0..self.batch.transaction_rows_max.max(1) {
+            let Some(item) = self.queue.pop_front() else { break };
+            match durable.apply(item, &mut self.applied) {
+                Step::Idle => {}
+                Step::Written => {
+                    wrote = true;
+                    self.progress = true;
+                }
+                Step::Waits(reason) => self.waiting.push((item, reason)),
+            }
+        }
+        if self.queue.is_empty() && self.progress {
+            self.progress = false;
+            self.queue.extend(self.waiting.drain(..).map(|(item, _)| item));
+        }
+        let last = self.queue.is_empty();
+        if last {
+            for (item, reason) in self.waiting.drain(..) {
+                wrote |= durable.park(item, reason, &mut self.applied);
+            }
+            wrote |= durable.set_marks(self.batch.marks);
+        }
+        self.applied.transactions += usize::from(wrote);
+        (last, wrote)
+    }
+
+    pub(super) fn into_applied(self) -> Applied {
+        self.applied
+    }
+}
+
+impl Durable {
+    fn apply(&mut self, item: &InboundItem, applied: &mut Applied) -> Step {
+        let remote = match &item.incoming {
+            Incoming::Absent => None,
+            Incoming::Present(remote) => Some(remote),
+            Incoming::Unreadable { reason, .. } => {
+                return self.quarantine(item, format!("the document cannot be read: {reason}"), applied);
+            }
+        };
+        let state = match self.table(item.model).state(&item.id) {
+            Ok(state) => state,
+            Err(reason) => {
+                return self.quarantine(item, format!("the row cannot be read: {reason}"), applied);
+            }
+        };
+        let decision = inbound(item.model, &item.id, &state, remote);
+        if decision.is_nothing() {
+            applied.unchanged += 1;
+            return match self.release(item.model, &item.id) {
+                true => Step::Written,
+                false => Step::Idle,
+            };
+        }
+        if let RowChange::Put(image) = &decision.row
+            && let Err(violation) = self.check(item.model, &item.id, image)
+        {
+            return Step::Waits(violation.to_string());
+        }
+        let gone = state.row.is_some();
+        match self.change_row(item, &decision, gone, applied) {
+            Ok(true) => {}
+            Ok(false) => return Step::Idle,
+            Err(reason) => return Step::Waits(reason),
+        }
+        self.change_bookkeeping(item, decision, applied);
+        Step::Written
+    }
+
+    /// The row's part of a decision; false when all is as it should be already.
+    fn change_row(
+        &mut self,
+        item: &InboundItem,
+        decision: &Inbound,
+        existed: bool,
+        applied: &mut Applied,
+    ) -> Result<bool, String> {
+        let (model, id) = (item.model, &item.id);
+        let row = || RowRef {
+            model,
+            id: id.clone(),
+        };
+        match &decision.row {
+            RowChange::Keep => {
+                let leaves = matches!(item.incoming, Incoming::Present(_))
+                    && decision.known == KnownChange::Forget
+                    && existed;
+                if leaves {
+                    let table = self.table(model);
+                    let was_known = table.known.contains_key(id);
+                    let newly_kept = table.kept.insert(id.clone());
+                    return Ok(was_known || newly_kept);
+                }
+            }
+            RowChange::Put(image) => {
+                self.table(model).rows.insert(id.clone(), image.clone());
+                applied.changed.push(row());
+            }
+            RowChange::Delete => {
+                let cascade = self
+                    .cascade_of(model, id)
+                    .map_err(|violation| violation.to_string())?;
+                for child in cascade {
+                    self.erase_captured(child.model, &child.id);
+                    applied.changed.push(child);
+                }
+                if self.table(model).rows.remove(id).is_some() {
+                    applied.changed.push(row());
+                }
+            }
+            RowChange::Leave => {
+                if !self.leave(model, id) {
+                    return Err("rows that refer to it have not left the scope".to_owned());
+                }
+                applied.left_scope += usize::from(existed);
+            }
+        }
+        Ok(true)
+    }
+
+    fn change_bookkeeping(&mut self, item: &InboundItem, decision: Inbound, applied: &mut Applied) {
+        let (model, id) = (item.model, &item.id);
+        let table = self.table(model);
+        match decision.known {
+            KnownChange::Keep => {}
+            KnownChange::Set(hash) => {
+                table.known.insert(id.clone(), hash);
+                table.kept.remove(id);
+            }
+            KnownChange::Forget => {
+                table.known.remove(id);
+            }
+        }
+        match decision.entries {
+            EntriesChange::Keep => {}
+            EntriesChange::Drop => table.drop_entries(id, None),
+            EntriesChange::Rebase(base) => {
+                if let Some(first) = table.outbox.get_mut(id).and_then(|entries| entries.first_mut()) {
+                    first.old = base;
+                }
+            }
+        }
+        table.mended(id);
+        self.release(model, id);
+        if let Some(conflict) = decision.conflict {
+            self.conflicts.push(conflict.clone());
+            applied.conflicts.push(conflict);
+        }
+    }
+
+    /// The document waits no longer; whether it did.
+    fn release(&mut self, model: &'static ModelDescriptor, id: &DocumentId) -> bool {
+        let table = self.table(model);
+        let parked = table.parked.remove(id).is_some();
+        table.unreadable.remove(id).is_some() || parked
+    }
+
+    fn park(&mut self, item: &InboundItem, reason: String, applied: &mut Applied) -> bool {
+        applied.parked.push(RowRef {
+            model: item.model,
+            id: item.id.clone(),
+        });
+        let table = self.table(item.model);
+        let readable_now = table.unreadable.remove(&item.id).is_some();
+        let before = table.parked.insert(item.id.clone(), reason.clone());
+        readable_now || before != Some(reason)
+    }
+
+    fn quarantine(&mut self, item: &InboundItem, reason: String, applied: &mut Applied) -> Step {
+        let table = self.table(item.model);
+        let waited = table.parked.remove(&item.id).is_some();
+        if table.unreadable.get(&item.id) == Some(&reason) && !waited {
+            return Step::Idle;
+        }
+        table.unreadable.insert(item.id.clone(), reason.clone());
+        applied.quarantined.push(Quarantined {
+            model: item.model,
+            id: Some(item.id.clone()),
+            way: Way::Inbound,
+            reason,
+        });
+        Step::Written
+    }
+}
