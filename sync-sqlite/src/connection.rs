@@ -5,9 +5,7 @@
 use std::sync::Arc;
 
 use ditto_sync_core::repository::RepositoryError;
-use sqlx::{
-    ConnectOptions, Connection, Database as _, SqlStr, Sqlite, SqliteConnection, sqlite::SqliteConnectOptions,
-};
+use sqlx::{ConnectOptions, Connection, SqlStr, Sqlite, SqliteConnection, sqlite::SqliteConnectOptions};
 use sqlx_core::transaction::TransactionManager;
 use tokio::sync::{Mutex, MutexGuard};
 

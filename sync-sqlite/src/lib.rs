@@ -6,5 +6,11 @@ mod connection;
 mod database;
 mod error;
 mod limits;
+mod lock;
 mod native;
+mod options;
+mod repository;
 mod wake;
+mod write;
+
+pub use crate::{repository::SqliteRepository, write::WriteTransaction};

@@ -4,7 +4,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -12,7 +12,7 @@ use std::{
 
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tokio::{
-    sync::{Mutex, Notify},
+    sync::Notify,
     time::{sleep, timeout},
 };
 
@@ -54,7 +54,16 @@ pub(crate) struct Watch {
 
 #[derive(Debug, Default)]
 struct State {
-    connection: Option<SqliteConnection>,
+    /// Absent before the first look, after an error, and while someone looks.
+    eye: Option<Eye>,
+    /// How often the watch was closed: an eye from before does not come back.
+    closes: u64,
+}
+
+/// A connection that looks.
+#[derive(Debug)]
+struct Eye {
+    connection: SqliteConnection,
     /// The version when a change was last reported. Versions of different connections mean nothing to each other.
     seen: Option<i64>,
 }
@@ -71,15 +80,14 @@ impl Watch {
     }
 
     /// Returns when anything was committed since the last return, or someone asked. The first time, and after the connection was lost, it returns
-    /// at once: nobody knows what happened before.
+    /// at once: nobody knows what happened before. One caller at a time.
     ///
     /// Cancellation safe: what was seen counts only when this returns.
     pub(crate) async fn changed(&self) {
-        let mut state = self.state.lock().await;
         let hints = self.database.hints();
-        while !hints.take_asked() && !self.moved(&mut state).await {
+        while !hints.take_asked() && !self.moved().await {
             let hinted = timeout(self.interval, hints.committed.notified()).await.is_ok();
-            if hinted && self.moved_soon(&mut state).await {
+            if hinted && self.moved_soon().await {
                 return;
             }
         }
@@ -87,54 +95,85 @@ impl Watch {
 
     /// Closes the connection, if it is open.
     pub(crate) async fn close(&self) {
-        let connection = {
-            let mut state = self.state.lock().await;
-            state.seen = None;
-            state.connection.take()
+        let eye = {
+            let mut state = self.state();
+            state.closes += 1;
+            state.eye.take()
         };
-        if let Some(connection) = connection
-            && let Err(error) = connection.close().await
+        if let Some(eye) = eye
+            && let Err(error) = eye.connection.close().await
         {
             tracing::debug!(%error, "a connection did not close cleanly");
         }
     }
 
-    async fn moved_soon(&self, state: &mut State) -> bool {
+    async fn moved_soon(&self) -> bool {
         for delay in limits::LOOKS_AFTER_HINT {
             sleep(delay).await;
-            if self.database.hints().take_asked() || self.moved(state).await {
+            if self.database.hints().take_asked() || self.moved().await {
                 return true;
             }
         }
         false
     }
 
-    async fn moved(&self, state: &mut State) -> bool {
-        match self.version(state).await {
+    async fn moved(&self) -> bool {
+        let mut look = self.look();
+        match look.version().await {
             Ok(version) => {
-                let moved = state.seen != Some(version);
-                state.seen = Some(version);
-                moved
+                let eye = look.eye.as_mut().expect("what looked is there");
+                eye.seen.replace(version) != Some(version)
             }
             Err(error) => {
-                tracing::debug!(%error, "could not ask for the data version; trying again");
-                state.connection = None;
-                state.seen = None;
+                tracing::debug!(%error, "could not ask for the data version; trying again with a new connection");
+                look.eye = None;
                 false
             }
         }
     }
 
-    async fn version(&self, state: &mut State) -> Result<i64, sqlx::Error> {
-        let connection = match &mut state.connection {
-            Some(connection) => connection,
-            empty => {
-                state.seen = None;
-                empty.insert(self.options.connect().await?)
-            }
+    fn look(&self) -> Look<'_> {
+        let mut state = self.state();
+        Look {
+            eye: state.eye.take(),
+            closes: state.closes,
+            watch: self,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One look. It has the connection to itself and gives it back when dropped, so that no lock is held meanwhile and a cancelled look loses nothing.
+#[derive(Debug)]
+struct Look<'w> {
+    eye: Option<Eye>,
+    closes: u64,
+    watch: &'w Watch,
+}
+
+impl Look<'_> {
+    async fn version(&mut self) -> Result<i64, sqlx::Error> {
+        let eye = match &mut self.eye {
+            Some(eye) => eye,
+            empty => empty.insert(Eye {
+                connection: self.watch.options.connect().await?,
+                seen: None,
+            }),
         };
         sqlx::query_scalar("PRAGMA data_version")
-            .fetch_one(connection)
+            .fetch_one(&mut eye.connection)
             .await
+    }
+}
+
+impl Drop for Look<'_> {
+    fn drop(&mut self) {
+        let mut state = self.watch.state();
+        if state.closes == self.closes {
+            state.eye = self.eye.take();
+        }
     }
 }

@@ -1,0 +1,69 @@
+//! How connections are opened: the app's pool, and the repository's own.
+//!
+//! Not here: opening them.
+
+use std::path::Path;
+
+use sqlx::{
+    SqliteConnection, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::{database::Database, limits};
+
+/// Options for a connection to the file at `path`: created when missing, write-ahead log, foreign keys on, `synchronous = NORMAL` (a crash of the
+/// process loses nothing; power loss may undo the newest commits), 5 s of waiting for the write lock.
+pub(crate) fn connect_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .foreign_keys(true)
+        .busy_timeout(limits::POOL_BUSY_TIMEOUT)
+}
+
+/// Options for a pool whose connections have gone through [`prepare_connection`].
+pub(crate) fn pool_options() -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .after_connect(|connection, _| Box::pin(async move { prepare_connection(connection).await }))
+}
+
+/// Lets commits on `connection` wake the coordinator of the same file in this process, and lets delete triggers see what `REPLACE` removes.
+pub(crate) async fn prepare_connection(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("PRAGMA recursive_triggers = ON")
+        .execute(&mut *connection)
+        .await?;
+    let Some(path) = file_of(&mut *connection).await? else {
+        return Ok(());
+    };
+    // The hook holds the shared value, so that a repository opened later finds the same one.
+    let database = Database::at(&path);
+    connection.lock_handle().await?.set_commit_hook(move || {
+        database.hints().commit_is_near();
+        true
+    });
+    Ok(())
+}
+
+/// Options for the repository's own connections to the file that `pool` uses. Everything the app has chosen holds for them too (collations, keys,
+/// journal mode), except what the bookkeeping relies on.
+pub(crate) fn own_options(pool: &SqlitePool, path: &str) -> SqliteConnectOptions {
+    pool.connect_options()
+        .as_ref()
+        .clone()
+        .filename(path)
+        .create_if_missing(false)
+        .foreign_keys(true)
+        .pragma("recursive_triggers", "ON")
+        .busy_timeout(limits::BUSY_TIMEOUT)
+}
+
+/// The file of the main database, absolute; `None` when it lives in memory or in a temporary file.
+pub(crate) async fn file_of(connection: &mut SqliteConnection) -> Result<Option<String>, sqlx::Error> {
+    let file: Option<String> =
+        sqlx::query_scalar("SELECT file FROM pragma_database_list WHERE name = 'main'")
+            .fetch_one(connection)
+            .await?;
+    Ok(file.filter(|file| !file.is_empty()))
+}

@@ -1,0 +1,236 @@
+//! The repository on SQLite: [`SqliteRepository`].
+//!
+//! Not here: what its operations do, each of which has a module of its own.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use ditto_sync_core::repository::RepositoryError;
+use sqlx::{
+    SqliteConnection, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqlitePoolOptions},
+};
+
+use crate::{
+    connection::{Reader, Writer},
+    database::Database,
+    error::Context,
+    limits,
+    lock::CoordinatorLock,
+    options,
+    wake::Watch,
+    write::WriteTransaction,
+};
+
+/// The first version without the race that can lose a commit while the write-ahead log is reset.
+const SQLITE_WITHOUT_WAL_RACE: (u32, u32, u32) = (3, 51, 3);
+
+/// An app's SQLite database as a [`Repository`](ditto_sync_core::repository::Repository).
+///
+/// A cheap handle: clones are the same repository. The app keeps using its tables through [`pool`](Self::pool), or any other connection of any
+/// process; the repository works on connections of its own, never on a slot of the pool.
+#[derive(Debug, Clone)]
+pub struct SqliteRepository {
+    inner: Arc<Inner>,
+}
+
+/// What clones of a repository share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) pool: SqlitePool,
+    pub(crate) database: Arc<Database>,
+    pub(crate) writer: Writer,
+    pub(crate) reader: Reader,
+    watch: Watch,
+    lock: Mutex<Option<CoordinatorLock>>,
+}
+
+impl SqliteRepository {
+    /// Opens the database file at `path` with a pool made from [`connect_options`](Self::connect_options) and
+    /// [`pool_options`](Self::pool_options). The file is created when it is missing.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unsupported`] for a path that names no file (`:memory:`), [`RepositoryError::NotADatabase`] for a file that is something
+    /// else, and others when the file cannot be opened.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, RepositoryError> {
+        let path = path.as_ref();
+        let text = path.to_str().ok_or_else(|| {
+            RepositoryError::Unsupported(format!(
+                "the path {} is not valid Unicode, which SQLite needs; rename the file or its directory",
+                path.display()
+            ))
+        })?;
+        refuse_names_that_are_no_files(text)?;
+        let context = Context::new(text.into(), "open the database");
+        let pool = Self::pool_options()
+            .connect_with(Self::connect_options(path))
+            .await
+            .map_err(|error| context.error(error))?;
+        Self::from_pool(pool).await
+    }
+
+    /// Uses the database of a pool that the app has made.
+    ///
+    /// Make it from [`pool_options`](Self::pool_options), so that commits are noticed at once; commits of other pools are noticed by polling, 25 ms
+    /// later on average. Its connection options (collations, pragmas, a key) hold for the repository's own connections too; what an
+    /// `after_connect` of the app sets up does not.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unsupported`] for a database in memory, and others when the database cannot be read.
+    pub async fn from_pool(pool: SqlitePool) -> Result<Self, RepositoryError> {
+        let named: Arc<str> = pool
+            .connect_options()
+            .get_filename()
+            .to_string_lossy()
+            .as_ref()
+            .into();
+        let context = Context::new(named, "find the file of the database");
+        let mut connection = pool.acquire().await.map_err(|error| context.error(error))?;
+        let path = options::file_of(&mut connection)
+            .await
+            .map_err(|error| context.error(error))?
+            .ok_or_else(in_memory)?;
+        warn_about_old_sqlite(&mut connection)
+            .await
+            .map_err(|error| context.error(error))?;
+        drop(connection);
+        let database = Database::at(&path);
+        let own = options::own_options(&pool, database.path());
+        Ok(Self {
+            inner: Arc::new(Inner {
+                pool,
+                writer: Writer::new(Arc::clone(&database), own.clone()),
+                reader: Reader::new(Arc::clone(&database), &own),
+                watch: Watch::new(Arc::clone(&database), &own, limits::POLL_INTERVAL),
+                database,
+                lock: Mutex::default(),
+            }),
+        })
+    }
+
+    /// Options for the app's pool: its connections wake the coordinator when they commit, and have `recursive_triggers` on.
+    ///
+    /// An `after_connect` of the app replaces the one set here; let it call [`prepare_connection`](Self::prepare_connection) then.
+    #[must_use]
+    pub fn pool_options() -> SqlitePoolOptions {
+        options::pool_options()
+    }
+
+    /// Options for connections to the file at `path`: created when missing, write-ahead log, foreign keys on, `synchronous = NORMAL`, and 5 s of
+    /// waiting for the write lock.
+    #[must_use]
+    pub fn connect_options(path: impl AsRef<Path>) -> SqliteConnectOptions {
+        options::connect_options(path.as_ref())
+    }
+
+    /// Makes commits on `connection` wake the coordinator, and turns `recursive_triggers` on. It sets the connection's commit hook, of which SQLite
+    /// has one. Nothing depends on it but speed, and the capture of rows that `REPLACE` removes for another unique key than their id.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn prepare_connection(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        options::prepare_connection(connection).await
+    }
+
+    /// The app's pool.
+    #[must_use]
+    pub fn pool(&self) -> &SqlitePool {
+        &self.inner.pool
+    }
+
+    /// The database file, absolute.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        Path::new(self.inner.database.path().as_ref())
+    }
+
+    /// Begins a write transaction on a connection of the pool, taking turns with the coordinator and everyone else who calls this for the same file
+    /// in this process. With it, the app's writes do not fail as busy because of them.
+    ///
+    /// Do not await another `begin` while holding one.
+    ///
+    /// # Errors
+    /// When the pool has no connection to give, or another process holds the write lock for too long.
+    ///
+    /// Cancellation safe: what was begun is rolled back.
+    pub async fn begin(&self) -> Result<WriteTransaction, sqlx::Error> {
+        WriteTransaction::begin(&self.inner.pool, &self.inner.database).await
+    }
+
+    /// Lets the coordinator look for changes now. Never needed: changes are noticed anyway.
+    pub fn notify(&self) {
+        self.inner.database.hints().ask();
+    }
+}
+
+impl Inner {
+    /// Takes the lock that keeps a second coordinator out, unless it is held already.
+    pub(crate) fn take_lock(&self) -> Result<(), RepositoryError> {
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if lock.is_none() {
+            *lock = Some(CoordinatorLock::take(self.database.path())?);
+        }
+        Ok(())
+    }
+
+    /// Closes own connections, then lets another coordinator in.
+    pub(crate) async fn close(&self) {
+        self.writer.close().await;
+        self.reader.close().await;
+        self.watch.close().await;
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+fn refuse_names_that_are_no_files(path: &str) -> Result<(), RepositoryError> {
+    if path.is_empty() || path == ":memory:" {
+        return Err(in_memory());
+    }
+    // SQLite would take these as addresses, or, worse, as names of files.
+    if ["sqlite:", "file:"].iter().any(|scheme| path.starts_with(scheme)) {
+        return Err(RepositoryError::Unsupported(format!(
+            "{path} is an address; give the path of the file, or make a pool from the address and use `SqliteRepository::from_pool`"
+        )));
+    }
+    Ok(())
+}
+
+fn in_memory() -> RepositoryError {
+    RepositoryError::Unsupported(
+        "a database in memory cannot be synced: every connection has one of its own and nothing survives a restart; \
+         give the path of a file (tests: in a temporary directory)"
+            .to_owned(),
+    )
+}
+
+async fn warn_about_old_sqlite(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()")
+        .fetch_one(connection)
+        .await?;
+    if parse_version(&version).is_some_and(|version| version < SQLITE_WITHOUT_WAL_RACE) {
+        tracing::warn!(
+            version,
+            "this SQLite can lose a commit while it resets the write-ahead log; upgrade it to 3.51.3 or newer"
+        );
+    }
+    Ok(())
+}
+
+fn parse_version(version: &str) -> Option<(u32, u32, u32)> {
+    let mut parts = version.split('.').map(|part| part.parse().ok());
+    Some((parts.next()??, parts.next()??, parts.next()??))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_by_number() {
+        assert!(parse_version("3.9.0") < parse_version("3.51.3"));
+        assert!(parse_version("3.51.3") >= Some(SQLITE_WITHOUT_WAL_RACE));
+        assert_eq!(parse_version("unknown"), None);
+    }
+}
