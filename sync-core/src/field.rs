@@ -6,6 +6,8 @@
 mod chrono;
 #[cfg(feature = "rust_decimal")]
 mod decimal;
+#[cfg(any(feature = "chrono", feature = "time"))]
+mod iso;
 #[cfg(feature = "json")]
 mod json;
 mod std_types;

@@ -120,7 +120,8 @@ macro_rules! float_field {
 
             fn to_column(&self, storage: Storage) -> ColumnValue {
                 match storage {
-                    Storage::Text => ColumnValue::Text(self.to_string()),
+                    // Adding zero makes a zero of a negative zero, so that equal floats have one text.
+                    Storage::Text => ColumnValue::Text((*self + 0.0).to_string()),
                     _ => ColumnValue::Real((*self).into()),
                 }
             }
