@@ -20,6 +20,8 @@ pub mod id;
 pub mod intent;
 pub mod limits;
 pub mod merge;
+#[doc(hidden)]
+pub mod private;
 pub mod query;
 pub mod registry;
 pub mod repository;
@@ -29,3 +31,7 @@ pub mod startup;
 pub mod status;
 pub mod store;
 pub mod value;
+
+// The derive names `__private` under whichever crate the user has: this one or the facade.
+#[doc(hidden)]
+pub use private as __private;

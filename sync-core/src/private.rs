@@ -1,0 +1,166 @@
+//! What the code written by the derive calls. Not public API: it changes without notice, and only the derive of the same version
+//! may name it.
+
+pub use core::{
+    default::Default,
+    marker::{Send, Sized, Sync},
+    option::Option::{None, Some},
+    result::Result::{self, Err, Ok},
+};
+
+pub use inventory;
+
+pub use crate::{
+    adapter::{DittoAdapter, Registration},
+    column::{ColumnValue, Image},
+    descriptor::{Direction, FieldDescriptor, LeftScope, ModelDescriptor, RowError, Scope},
+    document::Document,
+    field::{DittoField, FieldError, FieldKind, Storage},
+    id::{DocumentId, IdError},
+    value::Value,
+};
+
+/// A field together with its Rust type. Generated code demands `DittoField` in [`typed_field`] only, and converts through this: so a type
+/// without the trait is refused once, where the struct names it.
+#[derive(Debug)]
+pub struct TypedField<T> {
+    /// The field as the engine knows it, before its attributes.
+    pub descriptor: FieldDescriptor,
+    kind: FieldKind,
+    nullable: bool,
+    canonical: bool,
+    encode: fn(&T) -> Value,
+    decode: fn(&ColumnValue) -> Result<T, FieldError>,
+}
+
+/// A field of type `T`: its name in the struct, in the document and in the table.
+#[must_use]
+pub const fn typed_field<T: DittoField>(
+    name: &'static str,
+    document: &'static str,
+    column: &'static str,
+) -> TypedField<T> {
+    TypedField {
+        descriptor: FieldDescriptor::of::<T>(name, document, column),
+        kind: T::KIND,
+        nullable: T::NULLABLE,
+        canonical: T::CANONICAL,
+        encode: T::to_value,
+        decode: T::from_column,
+    }
+}
+
+impl<T> TypedField<T> {
+    /// Whether the type can be part of an id.
+    #[must_use]
+    pub const fn is_key(&self) -> bool {
+        matches!(self.kind, FieldKind::Int | FieldKind::Text) && !self.nullable
+    }
+
+    /// Whether the type can count: it holds every 64-bit integer, so that no sum of increments is out of its range.
+    #[must_use]
+    pub const fn is_countable(&self) -> bool {
+        matches!(self.kind, FieldKind::Int) && self.canonical
+    }
+
+    /// To a document value.
+    pub fn encode(&self, value: &T) -> Value {
+        (self.encode)(value)
+    }
+
+    /// From a column as the engine would write it.
+    ///
+    /// # Errors
+    /// When the column does not hold a `T`; names the field.
+    pub fn decode(&self, column: &ColumnValue) -> Result<T, RowError> {
+        (self.decode)(column).map_err(|reason| field_error(&self.descriptor, reason))
+    }
+}
+
+/// The id that the values of the id fields make up.
+///
+/// # Errors
+/// When a value is neither text nor an integer, or the id is out of bounds.
+pub fn document_id<const N: usize>(values: [Value; N]) -> Result<DocumentId, IdError> {
+    DocumentId::from_values(values.into())
+}
+
+/// The document of a struct: that of the row which the struct would be stored as, so that struct and engine cannot disagree.
+///
+/// # Errors
+/// When the id is out of bounds, or a field holds what no store takes.
+pub fn document(
+    model: &ModelDescriptor,
+    id: Result<DocumentId, IdError>,
+    values: &[Value],
+) -> Result<Document, RowError> {
+    let id = id.map_err(RowError::Id)?;
+    let pairs = model.fields().iter().zip(values);
+    let columns = pairs.map(|(field, value)| {
+        field
+            .to_column(value)
+            .map_err(|reason| field_error(field, reason))
+    });
+    model.document_of(&id, &Image::new(columns.collect::<Result<_, _>>()?))
+}
+
+/// The row that a document stands for, as the engine would write it.
+#[derive(Debug)]
+pub struct Row {
+    /// The id columns.
+    pub id: Vec<ColumnValue>,
+    /// The other mapped columns.
+    pub fields: Image,
+}
+
+/// The row that a document stands for, as the engine would write it.
+///
+/// # Errors
+/// When the id is of another shape, or a field is missing or of the wrong kind; names the field.
+pub fn row(model: &ModelDescriptor, id: &DocumentId, document: &Document) -> Result<Row, RowError> {
+    Ok(Row {
+        id: model.id_to_columns(id)?,
+        fields: model.image_of(document)?,
+    })
+}
+
+/// A variant's text as a document value.
+#[must_use]
+pub fn text_value(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+/// A variant's text as a column.
+#[must_use]
+pub fn text_column(text: &str) -> ColumnValue {
+    ColumnValue::Text(text.to_owned())
+}
+
+/// The text in a document value.
+///
+/// # Errors
+/// When it holds something else.
+pub fn text_of_value<'v>(value: &'v Value, expected: &'static str) -> Result<&'v str, FieldError> {
+    match value {
+        Value::Text(text) => Ok(text),
+        other => Err(FieldError::value_kind(expected, other)),
+    }
+}
+
+/// The text in a column.
+///
+/// # Errors
+/// When it holds something else.
+pub fn text_of_column<'c>(column: &'c ColumnValue, expected: &'static str) -> Result<&'c str, FieldError> {
+    match column {
+        ColumnValue::Text(text) => Ok(text),
+        other => Err(FieldError::column_class(expected, other)),
+    }
+}
+
+fn field_error(field: &FieldDescriptor, reason: FieldError) -> RowError {
+    RowError::Field {
+        field: field.document_name(),
+        reason,
+    }
+}

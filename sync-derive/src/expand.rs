@@ -1,0 +1,29 @@
+//! The generated code, for each derive in its own file. It cannot fail: what could be wrong was reported before.
+//!
+//! Every path goes through the runtime's `__private` module, under one alias within an anonymous constant, so nothing that the user
+//! declares can be meant instead, and a wrong `crate = ".."` is one error where it was written. Traits are called by their full path,
+//! never as methods.
+
+mod adapter;
+mod field_type;
+
+pub(crate) use adapter::adapter;
+pub(crate) use field_type::field_type;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+/// ```text
+/// const _: () = {
+///     use ::ditto_sync::__private as __ditto;
+///     ..
+/// };
+/// ```
+pub(crate) fn in_constant(runtime: &TokenStream, items: &TokenStream) -> TokenStream {
+    quote! {
+        const _: () = {
+            use #runtime::__private as __ditto;
+            #items
+        };
+    }
+}

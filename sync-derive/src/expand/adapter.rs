@@ -1,0 +1,269 @@
+//! The code of `derive(DittoAdapter)`.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Ident, ext::IdentExt, spanned::Spanned};
+
+use super::in_constant;
+use crate::parse::{
+    Variant,
+    adapter::{AdapterInput, FieldDefault, FieldInput, Scope},
+    runtime,
+};
+
+/// A field and the constant that stands for its type.
+struct Handled<'a> {
+    field: &'a FieldInput<'a>,
+    handle: Ident,
+}
+
+/// The impl of a struct without mistakes, and its registration.
+pub(crate) fn adapter(input: &AdapterInput<'_>) -> TokenStream {
+    let ids = handled("__ID_", input.id_fields());
+    let fields = handled("__FIELD_", input.other_fields());
+    let handles = ids.iter().chain(&fields).map(handle);
+    let checks = ids.iter().map(id_check);
+    let checks = checks.chain(fields.iter().filter_map(counter_check));
+    let model = model(input, &ids, &fields);
+    let implementation = implementation(input, &ids, &fields);
+    let ident = input.ident;
+    let items = quote! {
+        #(#handles)*
+        #(#checks)*
+        #model
+        #implementation
+        __ditto::inventory::submit! { __ditto::Registration::of::<#ident>() }
+    };
+    in_constant(&runtime(&input.runtime), &items)
+}
+
+fn handled<'a>(prefix: &str, fields: impl Iterator<Item = &'a FieldInput<'a>>) -> Vec<Handled<'a>> {
+    fields
+        .enumerate()
+        .map(|(at, field)| Handled {
+            field,
+            handle: format_ident!("{prefix}{at}"),
+        })
+        .collect()
+}
+
+/// The only place where `DittoField` is demanded of a field's type: a type without it is one error, at the type.
+///
+/// ```text
+/// const __FIELD_0: __ditto::TypedField<String> = __ditto::typed_field::<String>("branch_id", "branchId", "branch_id");
+/// ```
+fn handle(Handled { field, handle }: &Handled<'_>) -> TokenStream {
+    let ty = field.ty;
+    let (name, document, column) = (field.name(), &field.document_name.text, &field.column_name.text);
+    quote_spanned! {ty.span()=>
+        const #handle: __ditto::TypedField<#ty> = __ditto::typed_field::<#ty>(#name, #document, #column);
+    }
+}
+
+/// ```text
+/// const _: () = ::core::assert!(__ID_0.is_key(), "..");
+/// ```
+fn id_check(Handled { field, handle }: &Handled<'_>) -> TokenStream {
+    quote_spanned! {field.ty.span()=>
+        const _: () = ::core::assert!(#handle.is_key(), "a field of the id holds text or an integer, and is never NULL");
+    }
+}
+
+/// ```text
+/// const _: () = ::core::assert!(__FIELD_1.is_countable(), "..");
+/// ```
+fn counter_check(Handled { field, handle }: &Handled<'_>) -> Option<TokenStream> {
+    field.counter.is_written().then(|| {
+        quote_spanned! {field.ty.span()=>
+            const _: () = ::core::assert!(#handle.is_countable(), "a counter is an `i64`, an `Option<i64>` or a newtype of one");
+        }
+    })
+}
+
+/// ```text
+/// static __ID_FIELDS: [__ditto::FieldDescriptor; 1] = [__ID_0.descriptor];
+/// static __FIELDS: [__ditto::FieldDescriptor; 2] = [__FIELD_0.descriptor, __FIELD_1.descriptor.counter()];
+/// static __MODEL: __ditto::ModelDescriptor =
+///     __ditto::ModelDescriptor::new("Stock", "stocks", "stocks", &__ID_FIELDS, &__FIELDS)
+///         .with_anchor(__ditto::Some("id"))
+///         .with_scope(__ditto::Scope::All(&["branchId"]), __ditto::LeftScope::Delete);
+/// ```
+fn model(input: &AdapterInput<'_>, ids: &[Handled<'_>], fields: &[Handled<'_>]) -> TokenStream {
+    let type_name = input.ident.unraw().to_string();
+    let collection = input.collection.value().map(|name| &name.text);
+    let table = input.table.value().map(|name| &name.text).or(collection);
+    let (id_count, field_count) = (ids.len(), fields.len());
+    let ids = ids.iter().map(descriptor);
+    let fields = fields.iter().map(descriptor);
+    let anchor = match input.anchor() {
+        Some(anchor) => quote!(__ditto::Some(#anchor)),
+        None => quote!(__ditto::None),
+    };
+    let direction = input.direction.value().map(|direction| {
+        let direction = variant("Direction", *direction);
+        quote!(.with_direction(#direction))
+    });
+    let scope = input.scope.value().map(|scope| with_scope(input, scope));
+    quote! {
+        static __ID_FIELDS: [__ditto::FieldDescriptor; #id_count] = [#(#ids),*];
+        static __FIELDS: [__ditto::FieldDescriptor; #field_count] = [#(#fields),*];
+        static __MODEL: __ditto::ModelDescriptor =
+            __ditto::ModelDescriptor::new(#type_name, #collection, #table, &__ID_FIELDS, &__FIELDS)
+                .with_anchor(#anchor)
+                #direction
+                #scope;
+    }
+}
+
+/// ```text
+/// __FIELD_1.descriptor.storage(__ditto::Storage::Text).counter()
+/// ```
+fn descriptor(handled: &Handled<'_>) -> TokenStream {
+    let Handled { field, handle } = handled;
+    let storage = field.storage.value().map(|storage| {
+        let storage = variant("Storage", *storage);
+        quote!(.storage(#storage))
+    });
+    let counter = field.counter.is_written().then(|| quote!(.counter()));
+    let volatile = field.volatile.is_written().then(|| quote!(.volatile()));
+    let default = default(handled);
+    quote!(#handle.descriptor #storage #counter #volatile #default)
+}
+
+/// ```text
+/// .default_value(|| __ditto::TypedField::encode(&__FIELD_0, &<String as __ditto::Default>::default()))
+/// ```
+fn default(Handled { field, handle }: &Handled<'_>) -> Option<TokenStream> {
+    let ty = field.ty;
+    let value = match field.default.value()? {
+        FieldDefault::OfType => quote_spanned!(ty.span()=> <#ty as __ditto::Default>::default()),
+        // The coercion names the type, so that a function of another type is refused where it is named.
+        FieldDefault::Function(path) => {
+            quote_spanned!(path.span()=> { let __function: fn() -> #ty = #path; __function() })
+        }
+    };
+    Some(quote!(.default_value(|| __ditto::TypedField::encode(&#handle, &#value))))
+}
+
+fn with_scope(input: &AdapterInput<'_>, scope: &Scope) -> TokenStream {
+    let named = |name: &Ident| {
+        input
+            .fields
+            .iter()
+            .find(move |field| field.ident.unraw() == name.unraw())
+    };
+    let fields = scope.fields.iter().filter_map(named);
+    let fields = fields.map(|field| &field.document_name.text);
+    let kind = variant("Scope", Variant(if scope.any { "Any" } else { "All" }));
+    let left = input.left_scope.value().copied().unwrap_or(Variant("Delete"));
+    let left = variant("LeftScope", left);
+    quote!(.with_scope(#kind(&[#(#fields),*]), #left))
+}
+
+/// ```text
+/// impl __ditto::DittoAdapter for Stock { .. }
+/// ```
+fn implementation(input: &AdapterInput<'_>, ids: &[Handled<'_>], fields: &[Handled<'_>]) -> TokenStream {
+    let ident = input.ident;
+    let document_id = document_id(ids);
+    let to_document = to_document(fields);
+    let from_document = from_document(input, ids, fields);
+    quote! {
+        #[automatically_derived]
+        impl __ditto::DittoAdapter for #ident {
+            fn descriptor() -> &'static __ditto::ModelDescriptor {
+                &__MODEL
+            }
+            #document_id
+            #to_document
+            #from_document
+        }
+    }
+}
+
+/// ```text
+/// fn document_id(&self) -> __ditto::Result<__ditto::DocumentId, __ditto::IdError> {
+///     __ditto::document_id([__ditto::TypedField::encode(&__ID_0, &self.id)])
+/// }
+/// ```
+fn document_id(ids: &[Handled<'_>]) -> TokenStream {
+    let values = ids.iter().map(encoded);
+    quote! {
+        fn document_id(&self) -> __ditto::Result<__ditto::DocumentId, __ditto::IdError> {
+            __ditto::document_id([#(#values),*])
+        }
+    }
+}
+
+/// ```text
+/// fn to_document(&self) -> __ditto::Result<__ditto::Document, __ditto::RowError> {
+///     __ditto::document(
+///         &__MODEL,
+///         <Self as __ditto::DittoAdapter>::document_id(self),
+///         &[__ditto::TypedField::encode(&__FIELD_0, &self.branch_id)],
+///     )
+/// }
+/// ```
+fn to_document(fields: &[Handled<'_>]) -> TokenStream {
+    let values = fields.iter().map(encoded);
+    quote! {
+        fn to_document(&self) -> __ditto::Result<__ditto::Document, __ditto::RowError> {
+            __ditto::document(
+                &__MODEL,
+                <Self as __ditto::DittoAdapter>::document_id(self),
+                &[#(#values),*],
+            )
+        }
+    }
+}
+
+fn encoded(Handled { field, handle }: &Handled<'_>) -> TokenStream {
+    let ident = field.ident;
+    quote!(__ditto::TypedField::encode(&#handle, &self.#ident))
+}
+
+/// ```text
+/// fn from_document(__id: &__ditto::DocumentId, __document: &__ditto::Document) -> __ditto::Result<Self, __ditto::RowError> {
+///     let __row = __ditto::row(&__MODEL, __id, __document)?;
+///     __ditto::Ok(Self {
+///         id: __ditto::TypedField::decode(&__ID_0, &__row.id[0])?,
+///         branch_id: __ditto::TypedField::decode(&__FIELD_0, &__row.fields[0])?,
+///         skipped: <u8 as __ditto::Default>::default(),
+///     })
+/// }
+/// ```
+fn from_document(input: &AdapterInput<'_>, ids: &[Handled<'_>], fields: &[Handled<'_>]) -> TokenStream {
+    let ids = ids
+        .iter()
+        .enumerate()
+        .map(|(at, id)| decoded(id, quote!(id[#at])));
+    let fields = fields
+        .iter()
+        .enumerate()
+        .map(|(at, field)| decoded(field, quote!(fields[#at])));
+    let skipped = input.fields.iter().filter(|field| field.skip.is_written());
+    let skipped = skipped.map(|field| {
+        let (ident, ty) = (field.ident, field.ty);
+        quote_spanned!(ty.span()=> #ident: <#ty as __ditto::Default>::default())
+    });
+    let values = ids.chain(fields).chain(skipped);
+    quote! {
+        fn from_document(
+            __id: &__ditto::DocumentId,
+            __document: &__ditto::Document,
+        ) -> __ditto::Result<Self, __ditto::RowError> {
+            let __row = __ditto::row(&__MODEL, __id, __document)?;
+            __ditto::Ok(Self { #(#values,)* })
+        }
+    }
+}
+
+fn decoded(Handled { field, handle }: &Handled<'_>, column: impl ToTokens) -> TokenStream {
+    let ident = field.ident;
+    quote!(#ident: __ditto::TypedField::decode(&#handle, &__row.#column)?)
+}
+
+fn variant(of: &str, Variant(name): Variant) -> TokenStream {
+    let (of, name) = (format_ident!("{of}"), format_ident!("{name}"));
+    quote!(__ditto::#of::#name)
+}

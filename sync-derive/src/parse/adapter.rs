@@ -1,0 +1,296 @@
+//! What the user wrote for `derive(DittoAdapter)`: [`AdapterInput`].
+
+use syn::{
+    Data, DeriveInput, Expr, ExprPath, Field, Generics, Ident, Meta, Path, Token, Type,
+    ext::IdentExt,
+    parse::{ParseStream, Parser},
+    punctuated::Punctuated,
+    token::Paren,
+};
+
+use super::{
+    Attr, Name, Variant, choice, ditto_items, flag, path, shape_name, string, ungrouped, unknown_attribute,
+};
+use crate::{case::RenameRule, diagnostics::Diagnostics};
+
+/// The attributes of the struct.
+const OF_STRUCT: &[&str] = &[
+    "collection",
+    "table",
+    "rename_all",
+    "direction",
+    "id_field",
+    "scope",
+    "left_scope",
+    "crate",
+];
+
+/// The attributes of a field.
+const OF_FIELD: &[&str] = &[
+    "id", "rename", "column", "skip", "counter", "storage", "default", "volatile",
+];
+
+const DIRECTIONS: [(&str, Variant); 3] = [
+    ("bidirectional", Variant("Bidirectional")),
+    ("send_only", Variant("SendOnly")),
+    ("receive_only", Variant("ReceiveOnly")),
+];
+
+const LEFT_SCOPES: [(&str, Variant); 2] = [("delete", Variant("Delete")), ("keep", Variant("Keep"))];
+
+const STORAGES: [(&str, Variant); 4] = [
+    ("text", Variant("Text")),
+    ("integer", Variant("Integer")),
+    ("real", Variant("Real")),
+    ("blob", Variant("Blob")),
+];
+
+/// The word with which `id_field` says that documents have no anchor.
+const NO_ANCHOR: &str = "none";
+
+/// A struct as it was written, names resolved.
+pub(crate) struct AdapterInput<'a> {
+    pub(crate) ident: &'a Ident,
+    pub(crate) generics: &'a Generics,
+    /// What it is, where it is not a struct with named fields.
+    pub(crate) wrong_shape: Option<&'static str>,
+    pub(crate) collection: Attr<Name>,
+    pub(crate) table: Attr<Name>,
+    pub(crate) rename_all: Attr<RenameRule>,
+    pub(crate) direction: Attr<Variant>,
+    pub(crate) id_field: Attr<Name>,
+    pub(crate) scope: Attr<Scope>,
+    pub(crate) left_scope: Attr<Variant>,
+    pub(crate) runtime: Attr<Path>,
+    pub(crate) fields: Vec<FieldInput<'a>>,
+}
+
+/// The fields of `scope(..)`.
+pub(crate) struct Scope {
+    /// Whether one match is enough.
+    pub(crate) any: bool,
+    pub(crate) fields: Vec<Ident>,
+}
+
+/// A field as it was written, names resolved.
+pub(crate) struct FieldInput<'a> {
+    pub(crate) ident: &'a Ident,
+    pub(crate) ty: &'a Type,
+    pub(crate) id: Attr<()>,
+    pub(crate) rename: Attr<Name>,
+    pub(crate) column: Attr<Name>,
+    pub(crate) skip: Attr<()>,
+    pub(crate) counter: Attr<()>,
+    pub(crate) storage: Attr<Variant>,
+    pub(crate) default: Attr<FieldDefault>,
+    pub(crate) volatile: Attr<()>,
+    /// Its name in documents.
+    pub(crate) document_name: Name,
+    /// Its column in the table.
+    pub(crate) column_name: Name,
+}
+
+/// What stands for a missing document field.
+pub(crate) enum FieldDefault {
+    /// The type's `Default`.
+    OfType,
+    /// What this function returns.
+    Function(ExprPath),
+}
+
+impl<'a> AdapterInput<'a> {
+    /// Reads a struct.
+    pub(crate) fn read(input: &'a DeriveInput, diagnostics: &mut Diagnostics) -> Self {
+        let fields = match &input.data {
+            Data::Struct(data) => data.fields.iter().filter_map(named).collect(),
+            Data::Enum(_) | Data::Union(_) => Vec::new(),
+        };
+        let is_named =
+            matches!(&input.data, Data::Struct(data) if matches!(data.fields, syn::Fields::Named(_)));
+        let mut adapter = Self {
+            ident: &input.ident,
+            generics: &input.generics,
+            wrong_shape: (!is_named).then(|| shape_name(&input.data)),
+            collection: Attr::default(),
+            table: Attr::default(),
+            rename_all: Attr::default(),
+            direction: Attr::default(),
+            id_field: Attr::default(),
+            scope: Attr::default(),
+            left_scope: Attr::default(),
+            runtime: Attr::default(),
+            fields: Vec::new(),
+        };
+        for (word, meta) in ditto_items(&input.attrs, diagnostics) {
+            adapter.read_attribute(&word, &meta, diagnostics);
+        }
+        let rename_all = adapter.rename_all.value().copied();
+        adapter.fields = fields
+            .into_iter()
+            .map(|(field, ident)| FieldInput::read(field, ident, rename_all, diagnostics))
+            .collect();
+        adapter
+    }
+
+    /// The fields of the id, in key order.
+    pub(crate) fn id_fields(&self) -> impl Iterator<Item = &FieldInput<'a>> {
+        self.fields.iter().filter(|field| field.id.is_written())
+    }
+
+    /// The mapped fields that are not of the id.
+    pub(crate) fn other_fields(&self) -> impl Iterator<Item = &FieldInput<'a>> {
+        self.mapped_fields().filter(|field| !field.id.is_written())
+    }
+
+    /// Every field that has a column.
+    pub(crate) fn mapped_fields(&self) -> impl Iterator<Item = &FieldInput<'a>> {
+        self.fields.iter().filter(|field| !field.skip.is_written())
+    }
+
+    /// The document field that only inserts write.
+    pub(crate) fn anchor(&self) -> Option<&str> {
+        match self.id_field.value() {
+            None => Some("id"),
+            Some(written) if written.text == NO_ANCHOR => None,
+            Some(written) => Some(&written.text),
+        }
+    }
+
+    fn read_attribute(&mut self, word: &Ident, meta: &Meta, out: &mut Diagnostics) {
+        match word.to_string().as_str() {
+            "collection" => self.collection.write(word, string(meta, out), out),
+            "table" => self.table.write(word, string(meta, out), out),
+            "rename_all" => self
+                .rename_all
+                .write(word, choice(meta, &RenameRule::WORDS, out), out),
+            "direction" => self.direction.write(word, choice(meta, &DIRECTIONS, out), out),
+            "id_field" => self.id_field.write(word, string(meta, out), out),
+            "scope" => self.scope.write(word, scope(meta, out), out),
+            "left_scope" => self.left_scope.write(word, choice(meta, &LEFT_SCOPES, out), out),
+            "crate" => self.runtime.write(word, path(meta, out), out),
+            _ => unknown_attribute(word, OF_STRUCT, ("field", OF_FIELD), out),
+        }
+    }
+}
+
+impl<'a> FieldInput<'a> {
+    /// Its name in Rust, without `r#`.
+    pub(crate) fn name(&self) -> String {
+        self.ident.unraw().to_string()
+    }
+
+    fn read(
+        field: &'a Field,
+        ident: &'a Ident,
+        rename_all: Option<RenameRule>,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let mut read = Self {
+            ident,
+            ty: &field.ty,
+            id: Attr::default(),
+            rename: Attr::default(),
+            column: Attr::default(),
+            skip: Attr::default(),
+            counter: Attr::default(),
+            storage: Attr::default(),
+            default: Attr::default(),
+            volatile: Attr::default(),
+            document_name: Name::of(ident),
+            column_name: Name::of(ident),
+        };
+        for (word, meta) in ditto_items(&field.attrs, diagnostics) {
+            read.read_attribute(&word, &meta, diagnostics);
+        }
+        read.resolve_names(rename_all);
+        read
+    }
+
+    /// `rename_all` is about documents only: a column is called what the table calls it, which in SQL is snake case.
+    fn resolve_names(&mut self, rename_all: Option<RenameRule>) {
+        if let Some(rule) = rename_all {
+            self.document_name.text = rule.apply_to_field(&self.document_name.text);
+        }
+        if let Some(renamed) = self.rename.value() {
+            self.document_name = renamed.clone();
+        }
+        if let Some(column) = self.column.value() {
+            self.column_name = column.clone();
+        }
+    }
+
+    fn read_attribute(&mut self, word: &Ident, meta: &Meta, out: &mut Diagnostics) {
+        match word.to_string().as_str() {
+            "id" => self.id.write(word, flag(meta, out), out),
+            "rename" => self.rename.write(word, string(meta, out), out),
+            "column" => self.column.write(word, string(meta, out), out),
+            "skip" => self.skip.write(word, flag(meta, out), out),
+            "counter" => self.counter.write(word, flag(meta, out), out),
+            "storage" => self.storage.write(word, choice(meta, &STORAGES, out), out),
+            "default" => self.default.write(word, default(meta, out), out),
+            "volatile" => self.volatile.write(word, flag(meta, out), out),
+            _ => unknown_attribute(word, OF_FIELD, ("struct", OF_STRUCT), out),
+        }
+    }
+}
+
+fn named(field: &Field) -> Option<(&Field, &Ident)> {
+    Some((field, field.ident.as_ref()?))
+}
+
+/// `default` or `default = path::of::function`.
+fn default(meta: &Meta, diagnostics: &mut Diagnostics) -> Option<FieldDefault> {
+    let value = match meta {
+        Meta::Path(_) => return Some(FieldDefault::OfType),
+        Meta::NameValue(pair) => ungrouped(&pair.value),
+        Meta::List(_) => None,
+    };
+    if let Some(Expr::Path(path)) = value {
+        return Some(FieldDefault::Function(path.clone()));
+    }
+    diagnostics.over(
+        meta,
+        "expected `default` or the path of a function: `default = function`",
+    );
+    None
+}
+
+/// `scope(field, ..)` or `scope(any(field, ..))`.
+fn scope(meta: &Meta, diagnostics: &mut Diagnostics) -> Option<Scope> {
+    const EXPECTED: &str = "expected the names of fields: `scope(field, ..)` or `scope(any(field, ..))`";
+    let Meta::List(list) = meta else {
+        diagnostics.over(meta, EXPECTED);
+        return None;
+    };
+    match read_scope.parse2(list.tokens.clone()) {
+        Ok(scope) if !scope.fields.is_empty() => Some(scope),
+        _ => {
+            diagnostics.over(meta, EXPECTED);
+            None
+        }
+    }
+}
+
+fn read_scope(input: ParseStream<'_>) -> syn::Result<Scope> {
+    // A field may be called `any`; only with parentheses is it the word.
+    let is_any = input.peek(Ident) && input.peek2(Paren) && input.fork().parse::<Ident>()? == "any";
+    if !is_any {
+        return Ok(Scope {
+            any: false,
+            fields: read_names(input)?,
+        });
+    }
+    input.parse::<Ident>()?;
+    let inside;
+    syn::parenthesized!(inside in input);
+    input.parse::<Option<Token![,]>>()?;
+    Ok(Scope {
+        any: true,
+        fields: read_names(&inside)?,
+    })
+}
+
+fn read_names(input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
+    let names = Punctuated::<Ident, Token![,]>::parse_terminated_with(input, Ident::parse_any)?;
+    Ok(names.into_iter().collect())
+}

@@ -1,0 +1,106 @@
+//! What the user wrote for `derive(DittoField)`: [`FieldTypeInput`].
+
+use syn::{Data, DataEnum, DeriveInput, Fields, Generics, Ident, Path, Type};
+
+use super::{Attr, Name, choice, ditto_items, path, shape_name, string, unknown_attribute};
+use crate::{case::RenameRule, diagnostics::Diagnostics};
+
+const OF_TYPE: &[&str] = &["rename_all", "crate"];
+const OF_VARIANT: &[&str] = &["rename"];
+
+/// A newtype or an enum as it was written.
+pub(crate) struct FieldTypeInput<'a> {
+    pub(crate) ident: &'a Ident,
+    pub(crate) generics: &'a Generics,
+    pub(crate) rename_all: Attr<RenameRule>,
+    pub(crate) runtime: Attr<Path>,
+    pub(crate) shape: Shape<'a>,
+}
+
+/// What can be a field type, and what cannot.
+pub(crate) enum Shape<'a> {
+    /// A tuple struct around one type.
+    Newtype(&'a Type),
+    /// An enum.
+    Enum(Vec<VariantInput<'a>>),
+    /// Anything else, by its name.
+    Wrong(&'static str),
+}
+
+/// A variant as it was written, its text resolved.
+pub(crate) struct VariantInput<'a> {
+    pub(crate) ident: &'a Ident,
+    /// Fields it must not have.
+    pub(crate) fields: &'a Fields,
+    /// The text that stands for it.
+    pub(crate) text: Name,
+}
+
+impl<'a> FieldTypeInput<'a> {
+    /// Reads a type.
+    pub(crate) fn read(input: &'a DeriveInput, out: &mut Diagnostics) -> Self {
+        let mut rename_all = Attr::default();
+        let mut runtime = Attr::default();
+        for (word, meta) in ditto_items(&input.attrs, out) {
+            match word.to_string().as_str() {
+                "rename_all" => rename_all.write(&word, choice(&meta, &RenameRule::WORDS, out), out),
+                "crate" => runtime.write(&word, path(&meta, out), out),
+                _ => unknown_attribute(&word, OF_TYPE, ("variant", OF_VARIANT), out),
+            }
+        }
+        let shape = Shape::read(&input.data, rename_all.value().copied(), out);
+        Self {
+            ident: &input.ident,
+            generics: &input.generics,
+            rename_all,
+            runtime,
+            shape,
+        }
+    }
+}
+
+impl<'a> Shape<'a> {
+    fn read(data: &'a Data, rename_all: Option<RenameRule>, out: &mut Diagnostics) -> Self {
+        match data {
+            Data::Struct(found) => match &found.fields {
+                Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
+                    let inner = &fields.unnamed[0];
+                    for (word, _) in ditto_items(&inner.attrs, out) {
+                        unknown_attribute(&word, &[], ("type", OF_TYPE), out);
+                    }
+                    Self::Newtype(&inner.ty)
+                }
+                _ => Self::Wrong(shape_name(data)),
+            },
+            Data::Enum(found) => Self::Enum(read_variants(found, rename_all, out)),
+            Data::Union(_) => Self::Wrong(shape_name(data)),
+        }
+    }
+}
+
+fn read_variants<'a>(
+    found: &'a DataEnum,
+    rename_all: Option<RenameRule>,
+    out: &mut Diagnostics,
+) -> Vec<VariantInput<'a>> {
+    let mut variants = Vec::with_capacity(found.variants.len());
+    for variant in &found.variants {
+        let mut rename = Attr::default();
+        for (word, meta) in ditto_items(&variant.attrs, out) {
+            match word.to_string().as_str() {
+                "rename" => rename.write(&word, string(&meta, out), out),
+                _ => unknown_attribute(&word, OF_VARIANT, ("enum", OF_TYPE), out),
+            }
+        }
+        let mut text = Name::of(&variant.ident);
+        if let Some(rule) = rename_all {
+            text.text = rule.apply_to_variant(&text.text);
+        }
+        variants.push(VariantInput {
+            ident: &variant.ident,
+            fields: &variant.fields,
+            text: rename.value().cloned().unwrap_or(text),
+        });
+    }
+    variants
+}

@@ -1,0 +1,312 @@
+//! The rules of `derive(DittoAdapter)`.
+
+use syn::{GenericArgument, Ident, PathArguments, Type, ext::IdentExt};
+
+use super::{has_no_parameters, is_a_name};
+use crate::{
+    diagnostics::Diagnostics,
+    parse::{
+        Name,
+        adapter::{AdapterInput, FieldInput},
+    },
+    suggest,
+};
+
+/// Longest name of a collection, in bytes. Ditto refuses longer ones.
+const COLLECTION_BYTES_MAX: usize = 255;
+/// Most parts of an id; the runtime's `MAX_ID_PARTS`.
+const ID_PARTS_MAX: usize = 8;
+/// What no other field may be called: Ditto keeps the document's id there.
+const STORE_ID_FIELD: &str = "_id";
+/// Types that are certainly no counter. Others are asked at compile time whether they hold every 64-bit integer.
+const NOT_COUNTERS: &[&str] = &[
+    "bool", "char", "f32", "f64", "i8", "i16", "i32", "i128", "isize", "u8", "u16", "u32", "u64", "u128",
+    "usize", "String", "Vec",
+];
+
+/// Reports everything that is wrong with a struct.
+pub(crate) fn adapter(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    has_no_parameters(input.generics, "DittoAdapter", diagnostics);
+    the_collection_is_one_that_stores_take(input, diagnostics);
+    written_names_are_names(input, diagnostics);
+    if let Some(shape) = input.wrong_shape {
+        fields_have_names(input, shape, diagnostics);
+        return;
+    }
+    there_is_an_id(input, diagnostics);
+    the_id_has_few_parts(input, diagnostics);
+    id_fields_are_plain(input, diagnostics);
+    skipped_fields_say_nothing_else(input, diagnostics);
+    counters_are_integers(input, diagnostics);
+    counters_are_detected(input, diagnostics);
+    documents_leave_the_store_its_id(input, diagnostics);
+    the_anchor_is_free(input, diagnostics);
+    document_names_differ(input, diagnostics);
+    columns_differ(input, diagnostics);
+    the_scope_names_mapped_fields(input, diagnostics);
+    left_scope_has_a_scope(input, diagnostics);
+}
+
+/// Fields are matched with columns and document fields by name, so they need one.
+fn fields_have_names(input: &AdapterInput<'_>, shape: &str, diagnostics: &mut Diagnostics) {
+    let ident = input.ident;
+    diagnostics.at(
+        ident.span(),
+        format!("`DittoAdapter` is derived for structs with named fields; `{ident}` is {shape}"),
+    );
+}
+
+/// Ditto's own rule: 1 to 255 bytes, and the prefixes `__` and `system:` are its own.
+fn the_collection_is_one_that_stores_take(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    let ident = input.ident;
+    if !input.collection.is_written() {
+        diagnostics.at(
+            ident.span(),
+            format!("`{ident}` needs a collection: `#[ditto(collection = \"..\")]`"),
+        );
+    }
+    let Some(name) = input.collection.value() else {
+        return;
+    };
+    if !is_a_name("collection", name, diagnostics) {
+        return;
+    }
+    let bytes = name.text.len();
+    if bytes > COLLECTION_BYTES_MAX {
+        let message =
+            format!("the name of a collection has at most {COLLECTION_BYTES_MAX} bytes, found {bytes}");
+        diagnostics.at(name.span, message);
+    }
+    for reserved in ["__", "system:"] {
+        if name.text.starts_with(reserved) {
+            let message = format!("collections whose name starts with `{reserved}` belong to the store");
+            diagnostics.at(name.span, message);
+        }
+    }
+}
+
+fn written_names_are_names(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    let of_struct = [("table", &input.table), ("id_field", &input.id_field)];
+    let of_fields = input
+        .fields
+        .iter()
+        .flat_map(|field| [("rename", &field.rename), ("column", &field.column)]);
+    for (word, attribute) in of_struct.into_iter().chain(of_fields) {
+        if let Some(name) = attribute.value() {
+            is_a_name(word, name, diagnostics);
+        }
+    }
+}
+
+/// Without an id no row can be told from another.
+fn there_is_an_id(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    if input.id_fields().next().is_none() {
+        let ident = input.ident;
+        diagnostics.at(
+            ident.span(),
+            format!(
+                "`{ident}` needs an id: mark the field (or fields) of the primary key with `#[ditto(id)]`"
+            ),
+        );
+    }
+}
+
+/// Stores bound the length of an id, and the runtime its parts.
+fn the_id_has_few_parts(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    if let Some(word) = input
+        .id_fields()
+        .nth(ID_PARTS_MAX)
+        .and_then(|field| field.id.word())
+    {
+        diagnostics.at(word.span(), format!("an id has at most {ID_PARTS_MAX} parts"));
+    }
+}
+
+/// An id is read from every row and never changes: it cannot be left out, be NULL, have a default, count, or be ignored.
+fn id_fields_are_plain(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    for field in input.id_fields() {
+        let contradictions = [
+            field.skip.word(),
+            field.counter.word(),
+            field.default.word(),
+            field.volatile.word(),
+        ];
+        for word in contradictions.into_iter().flatten() {
+            diagnostics.at(word.span(), format!("a field of the id cannot be `{word}`"));
+        }
+        if option_argument(field.ty).is_some() {
+            diagnostics.over(field.ty, "a field of the id cannot be an `Option`");
+        }
+    }
+}
+
+/// A skipped field has no column and no document field, so nothing can be said about either.
+fn skipped_fields_say_nothing_else(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    let skipped = |field: &&FieldInput<'_>| field.skip.is_written() && !field.id.is_written();
+    for field in input.fields.iter().filter(skipped) {
+        let pointless = [
+            field.rename.word(),
+            field.column.word(),
+            field.counter.word(),
+            field.storage.word(),
+            field.default.word(),
+            field.volatile.word(),
+        ];
+        for word in pointless.into_iter().flatten() {
+            let message = format!("`{word}` has no meaning on a skipped field");
+            diagnostics.at(word.span(), message);
+        }
+    }
+}
+
+/// Increments of several devices add up, so a narrower integer would overflow on an apply, and a float would not add up at all.
+fn counters_are_integers(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    let counters = input.other_fields().filter(|field| field.counter.is_written());
+    for field in counters {
+        let counted = option_argument(field.ty).unwrap_or(field.ty);
+        let is_known = last_segment(counted).is_some_and(|found| NOT_COUNTERS.contains(&found.as_str()));
+        if is_known {
+            let message = "a counter is an `i64`, an `Option<i64>` or a newtype of one";
+            diagnostics.over(field.ty, message);
+        }
+    }
+}
+
+/// A change that is not detected is never sent, so its increment would be lost.
+fn counters_are_detected(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    let counters = input.other_fields().filter(|field| field.counter.is_written());
+    for word in counters.filter_map(|field| field.volatile.word()) {
+        diagnostics.at(word.span(), "a counter cannot be `volatile`");
+    }
+}
+
+/// `_id` is written by the store, from the id fields.
+fn documents_leave_the_store_its_id(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    for field in input.mapped_fields() {
+        if field.document_name.text == STORE_ID_FIELD {
+            let message = format!("the document field `{STORE_ID_FIELD}` belongs to the store");
+            diagnostics.at(field.document_name.span, message);
+        }
+    }
+    if let Some(anchor) = input
+        .id_field
+        .value()
+        .filter(|anchor| anchor.text == STORE_ID_FIELD)
+    {
+        let message = format!("the document field `{STORE_ID_FIELD}` belongs to the store");
+        diagnostics.at(anchor.span, message);
+    }
+}
+
+/// The anchor holds the whole id and is written by inserts only. A field of a single id may be the anchor; any other would be overwritten.
+fn the_anchor_is_free(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    let Some(anchor) = input.anchor() else {
+        return;
+    };
+    let is_composite = input.id_fields().count() > 1;
+    for field in input.mapped_fields() {
+        let may_be_anchor = field.id.is_written() && !is_composite;
+        if field.document_name.text == anchor && !may_be_anchor {
+            let message = format!(
+                "the document field `{anchor}` holds the whole id; rename this one, or choose another `id_field`"
+            );
+            diagnostics.at(field.document_name.span, message);
+        }
+    }
+}
+
+/// Two fields in one document field would overwrite each other.
+fn document_names_differ(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    let clash = |earlier: &Name, later: &Name| earlier.text == later.text;
+    names_differ(
+        input,
+        "document field",
+        |field| &field.document_name,
+        clash,
+        diagnostics,
+    );
+}
+
+/// Two fields in one column would overwrite each other. SQLite ignores ASCII case in column names.
+fn columns_differ(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    let clash = |earlier: &Name, later: &Name| earlier.text.eq_ignore_ascii_case(&later.text);
+    names_differ(input, "column", |field| &field.column_name, clash, diagnostics);
+}
+
+fn names_differ<'i>(
+    input: &'i AdapterInput<'i>,
+    what: &str,
+    name: fn(&'i FieldInput<'i>) -> &'i Name,
+    clash: impl Fn(&Name, &Name) -> bool,
+    diagnostics: &mut Diagnostics,
+) {
+    for (at, field) in input.mapped_fields().enumerate() {
+        let later = name(field);
+        // An empty name is reported as such.
+        let mut before = input.mapped_fields().take(at);
+        let earlier = before.find(|earlier| clash(name(earlier), later));
+        if let Some(earlier) = earlier.filter(|_| !later.text.is_empty()) {
+            let message = format!("the {what} `{}` is taken by `{}`", later.text, earlier.name());
+            diagnostics.at(later.span, message);
+        }
+    }
+}
+
+/// A scope is judged on documents, so its fields must be in them; a field named twice is a slip for another.
+fn the_scope_names_mapped_fields(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    let Some(scope) = input.scope.value() else {
+        return;
+    };
+    for (at, written) in scope.fields.iter().enumerate() {
+        if scope.fields[..at].iter().any(|earlier| is_same(earlier, written)) {
+            diagnostics.at(written.span(), format!("`{written}` is in the scope already"));
+            continue;
+        }
+        match input.fields.iter().find(|field| is_same(field.ident, written)) {
+            None => {
+                let known: Vec<String> = input.mapped_fields().map(FieldInput::name).collect();
+                let known = known.iter().map(String::as_str);
+                let message = suggest::unknown("field", &written.unraw().to_string(), known);
+                diagnostics.at(written.span(), message);
+            }
+            Some(field) if field.skip.is_written() => {
+                let message = format!("`{written}` is skipped, so no document has it");
+                diagnostics.at(written.span(), message);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Without a scope no row ever leaves it.
+fn left_scope_has_a_scope(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    if let Some(word) = input.left_scope.word().filter(|_| !input.scope.is_written()) {
+        diagnostics.at(word.span(), "`left_scope` has no meaning without `scope(..)`");
+    }
+}
+
+fn is_same(one: &Ident, other: &Ident) -> bool {
+    one.unraw() == other.unraw()
+}
+
+/// The `T` of an `Option<T>`, as far as syntax tells.
+fn option_argument(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else {
+        return None;
+    };
+    let last = path.path.segments.last().filter(|last| last.ident == "Option")?;
+    match &last.arguments {
+        PathArguments::AngleBracketed(arguments) if arguments.args.len() == 1 => match &arguments.args[0] {
+            GenericArgument::Type(argument) => Some(argument),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn last_segment(ty: &Type) -> Option<String> {
+    match ty {
+        Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
+        _ => None,
+    }
+}
