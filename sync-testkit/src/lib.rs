@@ -4,3 +4,7 @@
 
 pub mod app_change;
 pub mod memory_repository;
+pub mod memory_store;
+pub mod models;
+
+pub use self::memory_store::{Fault, Flavor, LinkConfig, MemoryConfig, MemoryHub, MemoryStore, Network, StoreCall};

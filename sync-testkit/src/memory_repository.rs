@@ -259,10 +259,11 @@ impl Repository for MemoryRepository {
                 .transaction("apply documents", |state| arrival.advance(&mut state.durable))
                 .await?;
         }
-        if self.lock().durable.last_seq != captured_before {
+        let outcome = arrival.into_outcome();
+        if outcome.released || self.lock().durable.last_seq != captured_before {
             self.wake();
         }
-        Ok(arrival.into_applied())
+        Ok(outcome.applied)
     }
 
     async fn unseen(

@@ -19,7 +19,15 @@ pub(super) struct Arrival<'a> {
     waiting: Vec<(&'a InboundItem, String)>,
     /// Whether this round changed something that may let the waiting ones in.
     progress: bool,
-    applied: Applied,
+    outcome: Outcome,
+}
+
+/// What a batch did.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) applied: Applied,
+    /// Whether a row that was held back may be sent now.
+    pub(super) released: bool,
 }
 
 /// What became of one document.
@@ -53,7 +61,7 @@ impl<'a> Arrival<'a> {
             queue: items.into(),
             waiting: Vec::new(),
             progress: false,
-            applied: Applied::default(),
+            outcome: Outcome::default(),
         }
     }
 
@@ -67,7 +75,7 @@ impl<'a> Arrival<'a> {
         let mut wrote = false;
         for _ in 0..self.batch.transaction_rows_max.max(1) {
             let Some(item) = self.queue.pop_front() else { break };
-            match durable.apply(item, &mut self.applied) {
+            match durable.apply(item, &mut self.outcome) {
                 Step::Idle => {}
                 Step::Written => {
                     wrote = true;
@@ -83,41 +91,42 @@ impl<'a> Arrival<'a> {
         let last = self.queue.is_empty();
         if last {
             for (item, reason) in self.waiting.drain(..) {
-                wrote |= durable.park(item, reason, &mut self.applied);
+                wrote |= durable.park(item, reason, &mut self.outcome);
             }
             wrote |= durable.set_marks(self.batch.marks);
         }
-        self.applied.transactions += usize::from(wrote);
+        self.outcome.applied.transactions += usize::from(wrote);
         (last, wrote)
     }
 
-    pub(super) fn into_applied(self) -> Applied {
-        self.applied
+    pub(super) fn into_outcome(self) -> Outcome {
+        self.outcome
     }
 }
 
 impl Durable {
-    fn apply(&mut self, item: &InboundItem, applied: &mut Applied) -> Step {
+    fn apply(&mut self, item: &InboundItem, outcome: &mut Outcome) -> Step {
         let remote = match &item.incoming {
             Incoming::Absent => None,
             Incoming::Present(remote) => Some(remote),
             Incoming::Unreadable { reason, .. } => {
-                return self.quarantine(item, format!("the document cannot be read: {reason}"), applied);
+                return self.quarantine(item, format!("the document cannot be read: {reason}"), outcome);
             }
         };
         let state = match self.table(item.model).state(&item.id) {
             Ok(state) => state,
             Err(reason) => {
-                return self.quarantine(item, format!("the row cannot be read: {reason}"), applied);
+                return self.quarantine(item, format!("the row cannot be read: {reason}"), outcome);
             }
         };
         let decision = inbound(item.model, &item.id, &state, remote);
         if decision.is_nothing() {
-            applied.unchanged += 1;
-            return match self.release(item.model, &item.id) {
-                true => Step::Written,
-                false => Step::Idle,
-            };
+            outcome.applied.unchanged += 1;
+            if !self.release(item.model, &item.id) {
+                return Step::Idle;
+            }
+            outcome.released = true;
+            return Step::Written;
         }
         if let RowChange::Put(image) = &decision.row
             && let Err(violation) = self.check(item.model, &item.id, image)
@@ -125,12 +134,12 @@ impl Durable {
             return Step::Waits(violation.to_string());
         }
         let gone = state.row.is_some();
-        match self.change_row(item, &decision, gone, applied) {
+        match self.change_row(item, &decision, gone, outcome) {
             Ok(true) => {}
             Ok(false) => return Step::Idle,
             Err(reason) => return Step::Waits(reason),
         }
-        self.change_bookkeeping(item, decision, applied);
+        self.change_bookkeeping(item, decision, outcome);
         Step::Written
     }
 
@@ -140,7 +149,7 @@ impl Durable {
         item: &InboundItem,
         decision: &Inbound,
         existed: bool,
-        applied: &mut Applied,
+        outcome: &mut Outcome,
     ) -> Result<bool, String> {
         let (model, id) = (item.model, &item.id);
         let row = || RowRef {
@@ -161,7 +170,7 @@ impl Durable {
             }
             RowChange::Put(image) => {
                 self.table(model).rows.insert(id.clone(), image.clone());
-                applied.changed.push(row());
+                outcome.applied.changed.push(row());
             }
             RowChange::Delete => {
                 let cascade = self
@@ -169,23 +178,23 @@ impl Durable {
                     .map_err(|violation| violation.to_string())?;
                 for child in cascade {
                     self.erase_captured(child.model, &child.id);
-                    applied.changed.push(child);
+                    outcome.applied.changed.push(child);
                 }
                 if self.table(model).rows.remove(id).is_some() {
-                    applied.changed.push(row());
+                    outcome.applied.changed.push(row());
                 }
             }
             RowChange::Leave => {
                 if !self.leave(model, id) {
                     return Err("rows that refer to it have not left the scope".to_owned());
                 }
-                applied.left_scope += usize::from(existed);
+                outcome.applied.left_scope += usize::from(existed);
             }
         }
         Ok(true)
     }
 
-    fn change_bookkeeping(&mut self, item: &InboundItem, decision: Inbound, applied: &mut Applied) {
+    fn change_bookkeeping(&mut self, item: &InboundItem, decision: Inbound, outcome: &mut Outcome) {
         let (model, id) = (item.model, &item.id);
         let table = self.table(model);
         match decision.known {
@@ -208,10 +217,10 @@ impl Durable {
             }
         }
         table.mended(id);
-        self.release(model, id);
+        outcome.released |= self.release(model, id);
         if let Some(conflict) = decision.conflict {
             self.conflicts.push(conflict.clone());
-            applied.conflicts.push(conflict);
+            outcome.applied.conflicts.push(conflict);
         }
     }
 
@@ -222,8 +231,8 @@ impl Durable {
         table.unreadable.remove(id).is_some() || parked
     }
 
-    fn park(&mut self, item: &InboundItem, reason: String, applied: &mut Applied) -> bool {
-        applied.parked.push(RowRef {
+    fn park(&mut self, item: &InboundItem, reason: String, outcome: &mut Outcome) -> bool {
+        outcome.applied.parked.push(RowRef {
             model: item.model,
             id: item.id.clone(),
         });
@@ -233,14 +242,14 @@ impl Durable {
         readable_now || before != Some(reason)
     }
 
-    fn quarantine(&mut self, item: &InboundItem, reason: String, applied: &mut Applied) -> Step {
+    fn quarantine(&mut self, item: &InboundItem, reason: String, outcome: &mut Outcome) -> Step {
         let table = self.table(item.model);
         let waited = table.parked.remove(&item.id).is_some();
         if table.unreadable.get(&item.id) == Some(&reason) && !waited {
             return Step::Idle;
         }
         table.unreadable.insert(item.id.clone(), reason.clone());
-        applied.quarantined.push(Quarantined {
+        outcome.applied.quarantined.push(Quarantined {
             model: item.model,
             id: Some(item.id.clone()),
             way: Way::Inbound,

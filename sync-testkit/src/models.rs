@@ -1,0 +1,45 @@
+//! A few models for tests, written by hand as the derive would: [`STOCK`], [`ORDER_LINE`], [`READING`].
+
+use ditto_sync_core::descriptor::{FieldDescriptor, ModelDescriptor};
+
+/// A stock level: a text id, a counter, nullable fields.
+///
+/// `id` text; `branchId` text; `product` text or null; `quantity` counter; `price` float or null; `note` text or null.
+pub static STOCK: ModelDescriptor = ModelDescriptor::new("Stock", "stocks", "stocks", &STOCK_ID, &STOCK_FIELDS);
+
+static STOCK_ID: [FieldDescriptor; 1] = [FieldDescriptor::of::<String>("id", "id", "id")];
+static STOCK_FIELDS: [FieldDescriptor; 5] = [
+    FieldDescriptor::of::<String>("branch_id", "branchId", "branch_id"),
+    FieldDescriptor::of::<Option<String>>("product", "product", "product"),
+    FieldDescriptor::of::<i64>("quantity", "quantity", "quantity").counter(),
+    FieldDescriptor::of::<Option<f64>>("price", "price", "price"),
+    FieldDescriptor::of::<Option<String>>("note", "note", "note"),
+];
+
+/// A line of an order: a composite id of text and integer.
+///
+/// `orderId` text and `line` integer make the id; `product` text; `amount` integer; `packed` bool.
+pub static ORDER_LINE: ModelDescriptor =
+    ModelDescriptor::new("OrderLine", "orderLines", "order_lines", &ORDER_LINE_ID, &ORDER_LINE_FIELDS);
+
+static ORDER_LINE_ID: [FieldDescriptor; 2] = [
+    FieldDescriptor::of::<String>("order_id", "orderId", "order_id"),
+    FieldDescriptor::of::<i64>("line", "line", "line"),
+];
+static ORDER_LINE_FIELDS: [FieldDescriptor; 3] = [
+    FieldDescriptor::of::<String>("product", "product", "product"),
+    FieldDescriptor::of::<i64>("amount", "amount", "amount"),
+    FieldDescriptor::of::<bool>("packed", "packed", "packed"),
+];
+
+/// A reading of a meter: an integer id, bytes.
+///
+/// `id` integer; `value` float; `raw` bytes or null.
+pub static READING: ModelDescriptor =
+    ModelDescriptor::new("Reading", "readings", "readings", &READING_ID, &READING_FIELDS);
+
+static READING_ID: [FieldDescriptor; 1] = [FieldDescriptor::of::<i64>("id", "id", "id")];
+static READING_FIELDS: [FieldDescriptor; 2] = [
+    FieldDescriptor::of::<f64>("value", "value", "value"),
+    FieldDescriptor::of::<Option<Vec<u8>>>("raw", "raw", "raw"),
+];
