@@ -76,11 +76,9 @@ impl Writer {
     ) -> Result<Transaction<'_>, RepositoryError> {
         let context = Context::new(Arc::clone(self.database.path()), action);
         let turn = self.database.turn().await;
-        let start = Start {
-            statement: "BEGIN IMMEDIATE",
-            durability,
-        };
-        self.slot.begin(start, context, Some(turn)).await
+        self.slot
+            .begin(Start::Write(durability), context, Some(turn))
+            .await
     }
 
     /// Closes the connection, if it is open. The next [`begin`](Self::begin) opens another one.
@@ -103,11 +101,7 @@ impl Reader {
     /// Cancellation safe.
     pub(crate) async fn begin(&self, action: &'static str) -> Result<Transaction<'_>, RepositoryError> {
         let context = Context::new(Arc::clone(self.database.path()), action);
-        let start = Start {
-            statement: "BEGIN",
-            durability: Durability::Normal,
-        };
-        self.slot.begin(start, context, None).await
+        self.slot.begin(Start::Read, context, None).await
     }
 
     /// Closes the connection, if it is open. The next [`begin`](Self::begin) opens another one.
@@ -171,9 +165,9 @@ impl Drop for Transaction<'_> {
 
 /// How a transaction starts.
 #[derive(Debug, Clone, Copy)]
-struct Start {
-    statement: &'static str,
-    durability: Durability,
+enum Start {
+    Write(Durability),
+    Read,
 }
 
 /// A place for one connection.
@@ -248,15 +242,34 @@ impl<'w> Transaction<'w> {
 }
 
 async fn begin_on(connection: &mut SqliteConnection, start: Start) -> Result<(), DatabaseError> {
-    {
-        // State of the connection, which no rollback resets; `synchronous` cannot change inside a transaction.
-        let native = Native::lock(connection).await?;
-        native.set_triggers_enabled(true)?;
-        native.execute(match start.durability {
-            Durability::Full => "PRAGMA synchronous = FULL",
-            Durability::Normal => "PRAGMA synchronous = NORMAL",
-        })?;
-    }
-    Manager::begin(connection, Some(SqlStr::from_static(start.statement))).await?;
+    let statement = match start {
+        Start::Write(durability) => {
+            prepare_to_write(connection, durability).await?;
+            "BEGIN IMMEDIATE"
+        }
+        Start::Read => "BEGIN",
+    };
+    Manager::begin(connection, Some(SqlStr::from_static(statement))).await?;
     Ok(())
 }
+
+/// Sets what belongs to the connection, which no rollback resets; `synchronous` cannot change inside a transaction.
+async fn prepare_to_write(
+    connection: &mut SqliteConnection,
+    durability: Durability,
+) -> Result<(), DatabaseError> {
+    let native = Native::lock(connection).await?;
+    // `BEGIN IMMEDIATE` succeeds on a file that cannot be written; only the first write would fail.
+    if native.is_read_only() {
+        return Err(DatabaseError::ReadOnly);
+    }
+    native.set_triggers_enabled(true)?;
+    native.execute(match durability {
+        Durability::Full => "PRAGMA synchronous = FULL",
+        Durability::Normal => "PRAGMA synchronous = NORMAL",
+    })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

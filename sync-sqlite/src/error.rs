@@ -29,6 +29,9 @@ pub(crate) enum DatabaseError {
     /// Of the file system.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// The file was found to be read-only before anything was written.
+    #[error("the database is read-only")]
+    ReadOnly,
     /// Bookkeeping that does not decode.
     #[error(transparent)]
     Encoding(#[from] postcard::Error),
@@ -76,6 +79,7 @@ impl DatabaseError {
         match self {
             Self::Native(NativeError::Connection(error)) | Self::Sqlx(error) => sqlx_code(error),
             Self::Native(error) => error.code(),
+            Self::ReadOnly => Some(ffi::SQLITE_READONLY),
             Self::Io(_) | Self::Encoding(_) => None,
         }
     }

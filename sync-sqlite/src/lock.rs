@@ -73,3 +73,30 @@ fn path_beside(database: &str) -> PathBuf {
     name.push("-ditto-sync-lock");
     Path::new(&name).to_path_buf()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_lock_is_refused_until_the_first_is_released() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = directory.path().join("app.db");
+        let database = database.to_str().unwrap();
+        for _ in 0..2 {
+            let lock = CoordinatorLock::take(database).unwrap();
+            let error = CoordinatorLock::take(database).unwrap_err();
+            assert!(
+                matches!(&error, RepositoryError::InUse { path } if path == database),
+                "{error:?}"
+            );
+            drop(lock);
+        }
+    }
+
+    #[test]
+    fn a_missing_directory_is_told() {
+        let error = CoordinatorLock::take("/nonexistent/app.db").unwrap_err();
+        assert!(matches!(error, RepositoryError::Failed { .. }), "{error:?}");
+    }
+}

@@ -115,6 +115,12 @@ impl<'c> Native<'c> {
         current != 0
     }
 
+    /// Whether the main database can only be read, because it was opened so or because the file system says so.
+    pub(crate) fn is_read_only(&self) -> bool {
+        // SAFETY: the handle is open and ours while `self` lives; the name is a literal.
+        unsafe { ffi::sqlite3_db_readonly(self.handle.as_ptr(), c"main".as_ptr()) == 1 }
+    }
+
     /// How many rows the last INSERT, UPDATE or DELETE changed itself, without triggers and foreign key actions.
     pub(crate) fn changes(&self) -> i64 {
         // SAFETY: the handle is open and ours while `self` lives.

@@ -177,3 +177,6 @@ impl Drop for Look<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
