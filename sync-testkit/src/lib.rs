@@ -7,4 +7,6 @@ pub mod memory_repository;
 pub mod memory_store;
 pub mod models;
 
-pub use self::memory_store::{Fault, Flavor, LinkConfig, MemoryConfig, MemoryHub, MemoryStore, Network, StoreCall};
+pub use self::memory_store::{
+    Fault, Flavor, LinkConfig, MemoryConfig, MemoryHub, MemoryStore, Network, StoreCall,
+};

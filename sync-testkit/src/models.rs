@@ -5,7 +5,8 @@ use ditto_sync_core::descriptor::{FieldDescriptor, ModelDescriptor};
 /// A stock level: a text id, a counter, nullable fields.
 ///
 /// `id` text; `branchId` text; `product` text or null; `quantity` counter; `price` float or null; `note` text or null.
-pub static STOCK: ModelDescriptor = ModelDescriptor::new("Stock", "stocks", "stocks", &STOCK_ID, &STOCK_FIELDS);
+pub static STOCK: ModelDescriptor =
+    ModelDescriptor::new("Stock", "stocks", "stocks", &STOCK_ID, &STOCK_FIELDS);
 
 static STOCK_ID: [FieldDescriptor; 1] = [FieldDescriptor::of::<String>("id", "id", "id")];
 static STOCK_FIELDS: [FieldDescriptor; 5] = [
@@ -19,8 +20,13 @@ static STOCK_FIELDS: [FieldDescriptor; 5] = [
 /// A line of an order: a composite id of text and integer.
 ///
 /// `orderId` text and `line` integer make the id; `product` text; `amount` integer; `packed` bool.
-pub static ORDER_LINE: ModelDescriptor =
-    ModelDescriptor::new("OrderLine", "orderLines", "order_lines", &ORDER_LINE_ID, &ORDER_LINE_FIELDS);
+pub static ORDER_LINE: ModelDescriptor = ModelDescriptor::new(
+    "OrderLine",
+    "orderLines",
+    "order_lines",
+    &ORDER_LINE_ID,
+    &ORDER_LINE_FIELDS,
+);
 
 static ORDER_LINE_ID: [FieldDescriptor; 2] = [
     FieldDescriptor::of::<String>("order_id", "orderId", "order_id"),

@@ -1,0 +1,203 @@
+//! What a memory store reports of its changes: [`MemoryObservation`].
+
+use std::{collections::HashSet, sync::Arc};
+
+use ditto_sync_core::{
+    descriptor::ModelDescriptor,
+    id::DocumentId,
+    query::Query,
+    store::{Change, ChangeBatch, ChangeKind, Cursor, Observation, StoreError},
+};
+
+use super::{
+    Flavor,
+    fault::{Fault, StoreCall},
+    message,
+    peer::{Peer, PeerState, Signals},
+    replica::Entry,
+};
+
+/// A running observation of a memory store. It holds no queue: it reads the store's log from where it last stopped, so changes between two
+/// calls come as one batch, each document once.
+#[derive(Debug)]
+pub struct MemoryObservation {
+    peer: Arc<Peer>,
+    model: &'static ModelDescriptor,
+    query: Query,
+    opening: u64,
+    /// Where the log ended when the observation began.
+    start: u64,
+    /// Up to where changes have been reported.
+    position: u64,
+    /// The documents that matched when last looked at; not kept when everything matches.
+    matching: HashSet<DocumentId>,
+    signals: Signals,
+}
+
+/// Ids in one batch, so that a batch stays a bounded piece of work.
+const CHANGES_MAX: usize = 4096;
+/// Ids that a spurious notification repeats.
+const SPURIOUS_CHANGES: usize = 8;
+
+impl MemoryObservation {
+    /// Observes from `cursor`, or from now on.
+    pub(super) fn new(
+        peer: &Arc<Peer>,
+        model: &'static ModelDescriptor,
+        query: &Query,
+        cursor: Option<&Cursor>,
+    ) -> Result<Self, StoreError> {
+        let state = peer.lock();
+        let replica = &state.replica;
+        let now = replica.position();
+        let resumed = cursor.filter(|_| replica.flavor == Flavor::Mesh);
+        let position = match resumed.map(|cursor| message::cursor_position(cursor, &replica.store_id)) {
+            None => now,
+            Some(Some(position)) if position <= now => position,
+            Some(_) => return Err(StoreError::CursorLost),
+        };
+        let mut matching = HashSet::new();
+        if query.filter().is_some() {
+            let documents = replica.present(model);
+            let matched =
+                documents.filter(|(_, state)| state.view().is_some_and(|document| query.matches(&document)));
+            matching.extend(matched.map(|(id, _)| id.clone()));
+        }
+        Ok(Self {
+            peer: Arc::clone(peer),
+            model,
+            query: query.clone(),
+            opening: state.opening,
+            start: now,
+            position,
+            matching,
+            signals: state.signals,
+        })
+    }
+
+    /// What there is to report now, if anything. Nothing is lost between this and the return to the caller: there is no await.
+    fn poll_batch(&mut self) -> Result<Option<ChangeBatch>, StoreError> {
+        let peer = Arc::clone(&self.peer);
+        let state = peer.lock();
+        if state.opening != self.opening {
+            return Err(StoreError::Closed);
+        }
+        if state.muted {
+            return Ok(None);
+        }
+        let signals = std::mem::replace(&mut self.signals, state.signals);
+        if signals.broken != state.signals.broken {
+            return Err(Fault::Unavailable.to_error(StoreCall::Next.action()));
+        }
+        if signals.rescan != state.signals.rescan {
+            self.position = state.replica.position();
+            return Ok(Some(ChangeBatch {
+                changes: Vec::new(),
+                cursor: self.cursor(&state),
+                rescan: true,
+            }));
+        }
+        let mut changes = self.take_changes(&state);
+        let spurious = signals.spurious != state.signals.spurious;
+        if spurious {
+            changes.extend(self.repeated_changes(&state));
+        }
+        if changes.is_empty() && !spurious {
+            return Ok(None);
+        }
+        Ok(Some(ChangeBatch {
+            changes,
+            cursor: self.cursor(&state),
+            rescan: false,
+        }))
+    }
+
+    fn take_changes(&mut self, state: &PeerState) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let mut position = state.replica.position();
+        for (at, collection, id, entry) in state.replica.changes_after(self.position) {
+            if collection != self.model.collection()
+                || (at > self.start && entry.is_some_and(|entry| entry.silent))
+            {
+                continue;
+            }
+            if let Some(kind) = self.kind_of(at, id, entry) {
+                changes.push(Change { id: id.clone(), kind });
+            }
+            if changes.len() == CHANGES_MAX {
+                position = at;
+                break;
+            }
+        }
+        self.position = position;
+        changes
+    }
+
+    /// What a change means to this query; `None` when nothing.
+    fn kind_of(&mut self, at: u64, id: &DocumentId, entry: Option<&Entry>) -> Option<ChangeKind> {
+        let Some(entry) = entry else {
+            self.matching.remove(id);
+            return Some(ChangeKind::Moved);
+        };
+        let present = entry.state.is_present(self.model);
+        if self.query.filter().is_none() {
+            return Some(if present {
+                ChangeKind::Upserted
+            } else {
+                ChangeKind::Deleted
+            });
+        }
+        if present
+            && entry
+                .state
+                .view()
+                .is_some_and(|document| self.query.matches(&document))
+        {
+            self.matching.insert(id.clone());
+            return Some(ChangeKind::Upserted);
+        }
+        // Whether a document matched before this observation began is not known, so it is reported.
+        let matched = self.matching.remove(id) || at <= self.start;
+        matched.then_some(if present {
+            ChangeKind::Moved
+        } else {
+            ChangeKind::Deleted
+        })
+    }
+
+    fn repeated_changes(&self, state: &PeerState) -> Vec<Change> {
+        let replica = &state.replica;
+        let mut ids: Vec<_> = replica.present(self.model).map(|(id, _)| id).collect();
+        ids.sort_unstable();
+        ids.truncate(SPURIOUS_CHANGES);
+        ids.into_iter()
+            .map(|id| Change {
+                id: id.clone(),
+                kind: ChangeKind::Upserted,
+            })
+            .collect()
+    }
+
+    fn cursor(&self, state: &PeerState) -> Option<Cursor> {
+        (state.replica.flavor == Flavor::Mesh)
+            .then(|| message::cursor(self.position, &state.replica.store_id))
+    }
+}
+
+impl Observation for MemoryObservation {
+    async fn next(&mut self) -> Result<ChangeBatch, StoreError> {
+        let peer = Arc::clone(&self.peer);
+        loop {
+            let mut changed = std::pin::pin!(peer.changed.notified());
+            // Registered before looking, so that a change in between is not missed.
+            changed.as_mut().enable();
+            if let Some(batch) = self.poll_batch()? {
+                let call = StoreCall::Next;
+                return peer
+                    .fault(call)
+                    .map_or(Ok(batch), |fault| Err(fault.to_error(call.action())));
+            }
+            changed.await;
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Integration tests of the test kit: its stores and repositories pass the contract suites, and misbehave only as asked.
+
+mod memory_store;
