@@ -37,3 +37,154 @@ pub(crate) fn field_type(input: &DeriveInput) -> TokenStream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_quote;
+
+    use super::*;
+
+    fn adapter_mistakes(input: &DeriveInput) -> Vec<String> {
+        let mut diagnostics = Diagnostics::default();
+        validate::adapter(&AdapterInput::read(input, &mut diagnostics), &mut diagnostics);
+        diagnostics.messages()
+    }
+
+    fn field_type_mistakes(input: &DeriveInput) -> Vec<String> {
+        let mut diagnostics = Diagnostics::default();
+        validate::field_type(&FieldTypeInput::read(input, &mut diagnostics), &mut diagnostics);
+        diagnostics.messages()
+    }
+
+    #[test]
+    fn a_correct_struct_has_no_mistakes_and_is_registered() {
+        let input: DeriveInput = parse_quote! {
+            #[ditto(collection = "stocks", table = "stock", rename_all = "camelCase", direction = "send_only")]
+            #[ditto(scope(any(branch_id, r#type)), left_scope = "keep", id_field = "key", crate = "shop::sync")]
+            struct Stock {
+                #[ditto(id)]
+                id: String,
+                branch_id: String,
+                r#type: Option<String>,
+                #[ditto(counter, column = "qty", rename = "amount", storage = "text", default = zero)]
+                quantity: i64,
+                #[ditto(skip)]
+                selected: bool,
+            }
+        };
+        assert_eq!(adapter_mistakes(&input), [""; 0]);
+        let code = adapter(&input).to_string();
+        assert!(!code.contains("compile_error"), "{code}");
+        assert!(
+            code.contains("use shop :: sync :: __private as __ditto"),
+            "{code}"
+        );
+        assert!(code.contains("inventory :: submit !"), "{code}");
+        assert!(
+            code.contains(r#"Scope :: Any (& ["branchId" , "type"])"#),
+            "{code}"
+        );
+    }
+
+    #[test]
+    fn every_mistake_of_a_struct_is_reported_once_and_an_impl_follows() {
+        let input: DeriveInput = parse_quote! {
+            #[ditto(colection = "stocks", direction = "both", 5)]
+            struct Stock {
+                #[ditto(id, id)]
+                id: Option<String>,
+                #[ditto(counter, rename = "")]
+                price: f64,
+                #[ditto(skip, column = "x")]
+                note: String,
+            }
+        };
+        let mistakes = adapter_mistakes(&input);
+        assert_eq!(mistakes.len(), 9, "{mistakes:#?}");
+        let code = adapter(&input).to_string();
+        assert_eq!(code.matches("compile_error").count(), mistakes.len());
+        assert!(code.contains("DittoAdapter for Stock"), "{code}");
+        assert!(!code.contains("inventory"), "{code}");
+    }
+
+    #[test]
+    fn an_unusable_value_is_not_reported_as_missing_too() {
+        let input: DeriveInput = parse_quote! {
+            #[ditto(collection = 5)]
+            struct Stock {
+                #[ditto(id = true)]
+                id: String,
+            }
+        };
+        assert_eq!(
+            adapter_mistakes(&input),
+            ["expected a string: `collection = \"..\"`", "`id` takes no value"]
+        );
+    }
+
+    #[test]
+    fn a_wrong_shape_is_one_mistake() {
+        for input in [
+            parse_quote! { #[ditto(collection = "stocks")] struct Stock(String); },
+            parse_quote! { #[ditto(collection = "stocks")] struct Stock; },
+            parse_quote! { #[ditto(collection = "stocks")] enum Stock { A } },
+            parse_quote! { #[ditto(collection = "stocks")] union Stock { a: u8 } },
+        ] {
+            let mistakes = adapter_mistakes(&input);
+            assert_eq!(mistakes.len(), 1, "{mistakes:#?}");
+        }
+    }
+
+    #[test]
+    fn columns_differ_by_more_than_case() {
+        let input: DeriveInput = parse_quote! {
+            #[ditto(collection = "stocks")]
+            struct Stock {
+                #[ditto(id)]
+                id: String,
+                #[ditto(column = "ID")]
+                key: String,
+            }
+        };
+        assert_eq!(adapter_mistakes(&input), ["the column `ID` is taken by `id`"]);
+    }
+
+    #[test]
+    fn a_single_id_may_be_the_anchor_and_a_part_may_not() {
+        let single: DeriveInput = parse_quote! {
+            #[ditto(collection = "stocks", id_field = "sku")]
+            struct Stock {
+                #[ditto(id)]
+                sku: String,
+            }
+        };
+        assert_eq!(adapter_mistakes(&single), [""; 0]);
+        let part: DeriveInput = parse_quote! {
+            #[ditto(collection = "stocks", id_field = "sku")]
+            struct Stock {
+                #[ditto(id)]
+                sku: String,
+                #[ditto(id)]
+                branch: String,
+            }
+        };
+        assert_eq!(adapter_mistakes(&part).len(), 1);
+    }
+
+    #[test]
+    fn every_mistake_of_an_enum_is_reported_once_and_an_impl_follows() {
+        let input: DeriveInput = parse_quote! {
+            #[ditto(rename_all = "camel", collection = "x")]
+            enum Status {
+                Open(u8),
+                #[ditto(rename = "")]
+                Closed,
+                #[ditto(rename = "Open")]
+                Reopened,
+            }
+        };
+        let mistakes = field_type_mistakes(&input);
+        assert_eq!(mistakes.len(), 5, "{mistakes:#?}");
+        assert!(field_type(&input).to_string().contains("DittoField for Status"));
+    }
+}

@@ -10,8 +10,9 @@ mod field_type;
 pub(crate) use adapter::adapter;
 pub(crate) use field_type::field_type;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
+use syn::spanned::Spanned;
 
 /// ```text
 /// const _: () = {
@@ -26,4 +27,9 @@ pub(crate) fn in_constant(runtime: &TokenStream, items: &TokenStream) -> TokenSt
             #items
         };
     }
+}
+
+/// Generated code at the place of the user's tokens: errors are shown there, and the user's lints still know it as generated.
+fn shown_at(tokens: &impl Spanned) -> Span {
+    Span::mixed_site().located_at(tokens.span())
 }

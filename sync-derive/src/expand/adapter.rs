@@ -2,9 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Ident, ext::IdentExt, spanned::Spanned};
+use syn::{Ident, ext::IdentExt};
 
-use super::in_constant;
+use super::{in_constant, shown_at};
 use crate::parse::{
     Variant,
     adapter::{AdapterInput, FieldDefault, FieldInput, Scope},
@@ -55,7 +55,7 @@ fn handled<'a>(prefix: &str, fields: impl Iterator<Item = &'a FieldInput<'a>>) -
 fn handle(Handled { field, handle }: &Handled<'_>) -> TokenStream {
     let ty = field.ty;
     let (name, document, column) = (field.name(), &field.document_name.text, &field.column_name.text);
-    quote_spanned! {ty.span()=>
+    quote_spanned! {shown_at(ty)=>
         const #handle: __ditto::TypedField<#ty> = __ditto::typed_field::<#ty>(#name, #document, #column);
     }
 }
@@ -64,7 +64,7 @@ fn handle(Handled { field, handle }: &Handled<'_>) -> TokenStream {
 /// const _: () = ::core::assert!(__ID_0.is_key(), "..");
 /// ```
 fn id_check(Handled { field, handle }: &Handled<'_>) -> TokenStream {
-    quote_spanned! {field.ty.span()=>
+    quote_spanned! {shown_at(&field.ty)=>
         const _: () = ::core::assert!(#handle.is_key(), "a field of the id holds text or an integer, and is never NULL");
     }
 }
@@ -74,7 +74,7 @@ fn id_check(Handled { field, handle }: &Handled<'_>) -> TokenStream {
 /// ```
 fn counter_check(Handled { field, handle }: &Handled<'_>) -> Option<TokenStream> {
     field.counter.is_written().then(|| {
-        quote_spanned! {field.ty.span()=>
+        quote_spanned! {shown_at(&field.ty)=>
             const _: () = ::core::assert!(#handle.is_countable(), "a counter is an `i64`, an `Option<i64>` or a newtype of one");
         }
     })
@@ -136,10 +136,10 @@ fn descriptor(handled: &Handled<'_>) -> TokenStream {
 fn default(Handled { field, handle }: &Handled<'_>) -> Option<TokenStream> {
     let ty = field.ty;
     let value = match field.default.value()? {
-        FieldDefault::OfType => quote_spanned!(ty.span()=> <#ty as __ditto::Default>::default()),
+        FieldDefault::OfType => quote_spanned!(shown_at(ty)=> <#ty as __ditto::Default>::default()),
         // The coercion names the type, so that a function of another type is refused where it is named.
         FieldDefault::Function(path) => {
-            quote_spanned!(path.span()=> { let __function: fn() -> #ty = #path; __function() })
+            quote_spanned!(shown_at(path)=> { let __function: fn() -> #ty = #path; __function() })
         }
     };
     Some(quote!(.default_value(|| __ditto::TypedField::encode(&#handle, &#value))))
@@ -244,7 +244,7 @@ fn from_document(input: &AdapterInput<'_>, ids: &[Handled<'_>], fields: &[Handle
     let skipped = input.fields.iter().filter(|field| field.skip.is_written());
     let skipped = skipped.map(|field| {
         let (ident, ty) = (field.ident, field.ty);
-        quote_spanned!(ty.span()=> #ident: <#ty as __ditto::Default>::default())
+        quote_spanned!(shown_at(ty)=> #ident: <#ty as __ditto::Default>::default())
     });
     let values = ids.chain(fields).chain(skipped);
     quote! {

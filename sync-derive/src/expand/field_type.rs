@@ -2,9 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{Ident, Type, spanned::Spanned};
+use syn::{Ident, Type};
 
-use super::in_constant;
+use super::{in_constant, shown_at};
 use crate::parse::{
     field_type::{FieldTypeInput, Shape, VariantInput},
     runtime,
@@ -32,7 +32,7 @@ pub(crate) fn field_type(input: &FieldTypeInput<'_>) -> TokenStream {
 /// ```
 fn newtype(ident: &Ident, inner: &Type) -> TokenStream {
     // Every use carries the span of the type, so that a type without the trait is one error there.
-    let inner = quote_spanned!(inner.span()=> <#inner as __ditto::DittoField>);
+    let inner = quote_spanned!(shown_at(inner)=> <#inner as __ditto::DittoField>);
     quote! {
         #[automatically_derived]
         impl __ditto::DittoField for #ident {

@@ -1,0 +1,10 @@
+//! What the code written by the derives does. What they refuse is in `tests/ui`.
+
+mod field_types;
+mod hygiene;
+mod ids;
+mod names;
+mod quiet;
+mod registration;
+mod round_trip;
+mod runtime_path;

@@ -1,0 +1,85 @@
+//! Generated code raises no lint in the user's crate, however strict that is.
+
+#![deny(warnings, clippy::pedantic, clippy::nursery)]
+#![deny(
+    missing_docs,
+    missing_debug_implementations,
+    missing_copy_implementations,
+    unused_qualifications,
+    unused_results,
+    unreachable_pub,
+    single_use_lifetimes,
+    trivial_casts,
+    variant_size_differences,
+    unsafe_code,
+    deprecated
+)]
+#![deny(
+    clippy::absolute_paths,
+    clippy::arithmetic_side_effects,
+    clippy::default_trait_access,
+    clippy::indexing_slicing,
+    clippy::missing_inline_in_public_items,
+    clippy::pattern_type_mismatch,
+    clippy::question_mark_used,
+    clippy::same_name_method,
+    clippy::shadow_reuse,
+    clippy::single_char_lifetime_names,
+    clippy::unreachable,
+    clippy::wildcard_enum_match_arm
+)]
+
+use ditto_sync::prelude::*;
+use ditto_sync_core::{document::Document, id::DocumentId};
+
+/// A model.
+#[derive(Debug, DittoAdapter)]
+#[ditto(collection = "quiet", scope(any(branch_id)), left_scope = "keep")]
+struct Quiet {
+    /// Its id.
+    #[ditto(id)]
+    id: String,
+    /// A scope.
+    branch_id: String,
+    /// Counted.
+    #[ditto(counter, default)]
+    quantity: i64,
+    /// With a default.
+    #[ditto(default = rate)]
+    rate: f64,
+    /// Not mapped.
+    #[ditto(skip)]
+    skipped: u8,
+    /// With a derived type.
+    state: State,
+    /// On its way out.
+    #[deprecated]
+    old: Option<i64>,
+}
+
+/// A state.
+#[derive(Debug, Clone, Copy, DittoField)]
+#[ditto(rename_all = "kebab-case")]
+enum State {
+    /// One.
+    One,
+    /// Two.
+    Two,
+}
+
+/// A newtype.
+#[derive(Debug, Clone, Copy, DittoField)]
+struct Wrapped(i64);
+
+const fn rate() -> f64 {
+    0.18
+}
+
+#[test]
+fn strict_crates_can_derive() {
+    let id = DocumentId::text("a").expect("the text is short");
+    let document: Document = [("branch_id", "b"), ("state", "one")].into_iter().collect();
+    let quiet = Quiet::from_document(&id, &document).expect("the rest is nullable or has defaults");
+    assert_eq!((quiet.quantity, quiet.skipped), (0, 0));
+    assert_ne!(State::Two.to_value(), Wrapped(2).to_value());
+}
