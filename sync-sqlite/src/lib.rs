@@ -2,14 +2,19 @@
 //!
 //! Not here: what a change means (`ditto_sync_core::merge`), and where documents live (the stores).
 
+mod capture;
 mod connection;
+mod create;
 mod database;
 mod error;
+mod layout;
 mod limits;
 mod lock;
 mod native;
 mod options;
+mod prepare;
 mod repository;
+mod schema;
 mod wake;
 mod write;
 
