@@ -7,14 +7,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use ditto_sync_core::repository::RepositoryError;
+use ditto_sync_core::{adapter::DittoAdapter, descriptor::ModelDescriptor, repository::RepositoryError};
 use sqlx::{
     SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions},
 };
 
 use crate::{
-    connection::{Reader, Writer},
+    connection::{Durability, Reader, Writer},
+    create,
     database::Database,
     error::Context,
     limits,
@@ -132,6 +133,37 @@ impl SqliteRepository {
     /// When the database cannot be read.
     pub async fn prepare_connection(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         options::prepare_connection(connection).await
+    }
+
+    /// Creates the table of `M` with the columns its fields need, unless a table of this name exists, which is left as it is.
+    /// Its column types are what sqlx writes for the fields; foreign keys, indexes and the like are for the app's own migrations.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn create_missing_tables<M: DittoAdapter>(&self) -> Result<(), RepositoryError> {
+        self.create_missing_tables_of(&[M::descriptor()]).await
+    }
+
+    /// Creates the tables of `models` where tables of these names are missing.
+    ///
+    /// # Errors
+    /// When the database fails; no table was created then.
+    pub async fn create_missing_tables_of(
+        &self,
+        models: &[&'static ModelDescriptor],
+    ) -> Result<(), RepositoryError> {
+        let action = "create missing tables";
+        let mut transaction = self.inner.writer.begin(action, Durability::Normal).await?;
+        let context = transaction.context().clone();
+        {
+            let native = transaction.native().await?;
+            for model in models {
+                native
+                    .execute(&create::table_sql(model))
+                    .map_err(|error| context.error(error))?;
+            }
+        }
+        transaction.commit().await
     }
 
     /// The app's pool.
