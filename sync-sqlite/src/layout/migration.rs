@@ -71,8 +71,11 @@ async fn format_of(conn: &mut SqliteConnection) -> Result<i64, DatabaseError> {
 
 async fn upgrade(conn: &mut SqliteConnection, found: i64) -> Result<Migrated, DatabaseError> {
     let done = usize::try_from(found).unwrap_or_default();
-    for statement in MIGRATIONS.iter().skip(done).copied().flatten().copied() {
-        sqlx::query(statement).execute(&mut *conn).await?;
+    // Nested loops: a flattened iterator, held over an await, keeps the compiler from seeing that the future is `Send`.
+    for migration in MIGRATIONS.iter().skip(done).copied() {
+        for statement in migration.iter().copied() {
+            sqlx::query(statement).execute(&mut *conn).await?;
+        }
     }
     if found < FORMAT {
         set(conn, "format", FORMAT).await?;
