@@ -15,8 +15,21 @@ pub type FieldName = SmolStr;
 /// A field that is missing and a field that is [`Value::Null`] are different documents, but a mapped column reads both as NULL
 /// unless its field declares a default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Unsorted")]
 pub struct Document {
     fields: Vec<(FieldName, Value)>,
+}
+
+/// A document as it comes from bytes, which may have been written by anyone.
+#[derive(Deserialize)]
+struct Unsorted {
+    fields: Vec<(FieldName, Value)>,
+}
+
+impl From<Unsorted> for Document {
+    fn from(unsorted: Unsorted) -> Self {
+        unsorted.fields.into_iter().collect()
+    }
 }
 
 impl Document {

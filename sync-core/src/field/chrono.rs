@@ -34,7 +34,7 @@ macro_rules! zoned_field {
 
             fn to_column(&self, storage: Storage) -> ColumnValue {
                 let zoned = whole_minutes(self);
-                seconds_column(zoned.naive_utc(), storage)
+                seconds_column(zoned, storage)
                     .unwrap_or_else(|| ColumnValue::Text(zoned.to_rfc3339_opts(SecondsFormat::AutoSi, false)))
             }
 
@@ -61,7 +61,7 @@ impl DittoField for NaiveDateTime {
     }
 
     fn to_column(&self, storage: Storage) -> ColumnValue {
-        seconds_column(*self, storage)
+        seconds_column(self.and_utc().fixed_offset(), storage)
             .unwrap_or_else(|| ColumnValue::Text(self.format("%F %T%.f").to_string()))
     }
 
@@ -165,10 +165,11 @@ fn time_to_document(time: NaiveTime) -> String {
     )
 }
 
-/// Whole seconds since 1970, which sqlx reads from INTEGER columns. A fraction does not fit, so it stays text, which sqlx reads as well.
-fn seconds_column(utc: NaiveDateTime, storage: Storage) -> Option<ColumnValue> {
-    (storage == Storage::Integer && utc.nanosecond() == 0)
-        .then(|| ColumnValue::Integer(utc.and_utc().timestamp()))
+/// Whole seconds since 1970, which sqlx reads from INTEGER columns. A fraction or an offset does not fit, so it stays text, which sqlx
+/// reads as well.
+fn seconds_column(zoned: DateTime<FixedOffset>, storage: Storage) -> Option<ColumnValue> {
+    let fits = zoned.nanosecond() == 0 && zoned.offset().local_minus_utc() == 0;
+    (storage == Storage::Integer && fits).then(|| ColumnValue::Integer(zoned.timestamp()))
 }
 
 fn date_time_from_column(

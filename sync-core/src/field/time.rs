@@ -43,7 +43,7 @@ impl DittoField for OffsetDateTime {
     const STORAGE: Storage = Storage::Text;
 
     fn to_value(&self) -> Value {
-        Value::Text(zoned_text(*self))
+        Value::Text(zoned_text(nameable(*self)))
     }
 
     fn from_value(value: &Value) -> Result<Self, FieldError> {
@@ -52,10 +52,12 @@ impl DittoField for OffsetDateTime {
     }
 
     fn to_column(&self, storage: Storage) -> ColumnValue {
-        if storage == Storage::Integer && self.nanosecond() == 0 {
-            return ColumnValue::Integer(self.unix_timestamp());
+        // Whole seconds since 1970 hold neither a fraction nor an offset: those stay text, which sqlx reads as well.
+        let zoned = nameable(*self);
+        if storage == Storage::Integer && zoned.nanosecond() == 0 && zoned.offset() == UtcOffset::UTC {
+            return ColumnValue::Integer(zoned.unix_timestamp());
         }
-        ColumnValue::Text(zoned_text(*self))
+        ColumnValue::Text(zoned_text(zoned))
     }
 
     fn from_column(column: &ColumnValue) -> Result<Self, FieldError> {
@@ -168,25 +170,22 @@ fn document_text<'a>(value: &'a Value, expected: &'static str) -> Result<&'a str
     }
 }
 
-/// RFC 3339, which is also what sqlx writes. An offset that RFC 3339 cannot name (with seconds, or a day and more) becomes UTC: the
-/// instant stays the same.
+/// The same instant in an offset that RFC 3339 can name: seconds of offset, or a day and more, become UTC.
+fn nameable(zoned: OffsetDateTime) -> OffsetDateTime {
+    let (hours, _, seconds) = zoned.offset().as_hms();
+    if seconds == 0 && hours.abs() < 24 {
+        return zoned;
+    }
+    zoned.checked_to_offset(UtcOffset::UTC).unwrap_or(zoned)
+}
+
+/// RFC 3339, which is also what sqlx writes.
 fn zoned_text(zoned: OffsetDateTime) -> String {
-    let (hours, minutes, seconds) = zoned.offset().as_hms();
-    let zoned = if seconds != 0 || hours.abs() > 23 {
-        zoned.checked_to_offset(UtcOffset::UTC).unwrap_or(zoned)
-    } else {
-        zoned
-    };
-    let offset = if zoned.offset() == UtcOffset::UTC {
-        0
-    } else {
-        i32::from(hours) * 60 + i32::from(minutes)
-    };
     format!(
         "{}T{}{}",
         date_text(zoned.date()),
         time_text(zoned.time()),
-        iso::offset(offset)
+        iso::offset(zoned.offset().whole_minutes().into())
     )
 }
 
