@@ -17,6 +17,8 @@
 //! Not here: reading the outbox.
 
 mod install;
+#[cfg(test)]
+mod tests;
 mod trigger;
 
 pub(crate) use install::{install, remove};
