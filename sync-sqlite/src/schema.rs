@@ -6,6 +6,8 @@ pub(crate) mod affinity;
 mod check;
 pub(crate) mod identifier;
 mod inspect;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use check::{check, check_together};
 pub(crate) use inspect::inspect;
