@@ -51,16 +51,23 @@ pub const fn typed_field<T: DittoField>(
 }
 
 impl<T> TypedField<T> {
-    /// Whether the type can be part of an id.
-    #[must_use]
-    pub const fn is_key(&self) -> bool {
-        matches!(self.kind, FieldKind::Int | FieldKind::Text) && !self.nullable
+    /// Stops the compiler, at the caller, when the type cannot be part of an id.
+    #[track_caller]
+    pub const fn assert_key(&self) {
+        assert!(
+            matches!(self.kind, FieldKind::Int | FieldKind::Text) && !self.nullable,
+            "a field of the id holds text or an integer, and is never NULL"
+        );
     }
 
-    /// Whether the type can count: it holds every 64-bit integer, so that no sum of increments is out of its range.
-    #[must_use]
-    pub const fn is_countable(&self) -> bool {
-        matches!(self.kind, FieldKind::Int) && self.canonical
+    /// Stops the compiler, at the caller, when the type cannot count: it must hold every 64-bit integer, so that no sum of increments
+    /// is out of its range.
+    #[track_caller]
+    pub const fn assert_counter(&self) {
+        assert!(
+            matches!(self.kind, FieldKind::Int) && self.canonical,
+            "a counter is an `i64`, an `Option<i64>` or a newtype of one"
+        );
     }
 
     /// To a document value.

@@ -100,7 +100,7 @@ mod tests {
             }
         };
         let mistakes = adapter_mistakes(&input);
-        assert_eq!(mistakes.len(), 9, "{mistakes:#?}");
+        assert_eq!(mistakes.len(), 8, "{mistakes:#?}");
         let code = adapter(&input).to_string();
         assert_eq!(code.matches("compile_error").count(), mistakes.len());
         assert!(code.contains("DittoAdapter for Stock"), "{code}");
@@ -146,7 +146,10 @@ mod tests {
                 key: String,
             }
         };
-        assert_eq!(adapter_mistakes(&input), ["the column `ID` is taken by `id`"]);
+        assert_eq!(
+            adapter_mistakes(&input),
+            ["the column `ID` is taken by the field `id`"]
+        );
     }
 
     #[test]

@@ -47,6 +47,13 @@ impl<T> Attr<T> {
         self.word.is_some()
     }
 
+    /// Takes a misspelt attribute for this one, unless this one was written as well.
+    fn presume(&mut self, misspelt: Option<Ident>) {
+        if !self.is_written() {
+            self.word = misspelt;
+        }
+    }
+
     fn write(&mut self, word: &Ident, value: Option<T>, diagnostics: &mut Diagnostics) {
         if self.is_written() {
             diagnostics.at(word.span(), format!("duplicate attribute `{word}`"));
@@ -133,7 +140,7 @@ fn flag(meta: &Meta, diagnostics: &mut Diagnostics) -> Option<()> {
         Meta::Path(_) => Some(()),
         _ => {
             let word = meta.path().to_token_stream();
-            diagnostics.over(meta, format!("`{word}` takes no value"));
+            diagnostics.over(value_tokens(meta), format!("`{word}` takes no value"));
             None
         }
     }
@@ -188,8 +195,21 @@ fn string_literal(meta: &Meta, diagnostics: &mut Diagnostics) -> Option<LitStr> 
         return Some(literal.clone());
     }
     let word = meta.path().to_token_stream();
-    diagnostics.over(meta, format!("expected a string: `{word} = \"..\"`"));
+    diagnostics.over(
+        value_tokens(meta),
+        format!("expected a string: `{word} = \"..\"`"),
+    );
     None
+}
+
+/// What stands after the name of an attribute; the name itself where nothing does.
+fn value_tokens(meta: &Meta) -> TokenStream {
+    match meta {
+        Meta::Path(path) => path.to_token_stream(),
+        Meta::NameValue(pair) => pair.value.to_token_stream(),
+        Meta::List(list) if list.tokens.is_empty() => list.to_token_stream(),
+        Meta::List(list) => list.tokens.clone(),
+    }
 }
 
 /// An expression without the invisible group that a `macro_rules` fragment leaves around it.
@@ -200,21 +220,23 @@ fn ungrouped(expression: &Expr) -> Option<&Expr> {
     }
 }
 
-/// Reports an attribute that does not exist here. One that exists elsewhere is called misplaced, since its name is right.
+/// Reports an attribute that does not exist here. One that exists elsewhere is called misplaced, since its name is right. Returns the
+/// one that was probably meant, so that it is not missed on top.
 fn unknown_attribute(
     word: &Ident,
     known: &[&'static str],
     elsewhere: (&str, &[&str]),
     diagnostics: &mut Diagnostics,
-) {
+) -> Option<&'static str> {
     let (place, misplaced) = elsewhere;
     let written = word.to_string();
     if misplaced.contains(&written.as_str()) {
-        diagnostics.at(word.span(), format!("`{word}` is an attribute of the {place}"));
-        return;
+        diagnostics.at(word.span(), format!("`{word}` is an attribute of {place}"));
+        return None;
     }
     let message = suggest::unknown("attribute", &written, known.iter().copied());
     diagnostics.at(word.span(), message);
+    suggest::nearest(&written, known.iter().copied())
 }
 
 /// What `derive` calls an input of the wrong shape, for messages.

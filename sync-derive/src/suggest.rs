@@ -19,12 +19,12 @@ pub(crate) fn unknown<'k>(
 }
 
 /// The known word that `written` was probably meant to be.
-fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let folded = fold(written);
     known
         .into_iter()
         .map(|word| (distance(&folded, &fold(word)), word))
-        .filter(|(distance, word)| *distance <= allowed(word))
+        .filter(|(distance, word)| *distance <= allowed(word) || is_shortened(&folded, word))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)
 }
@@ -32,6 +32,12 @@ fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Optio
 /// How many edits still pass for a slip: a third of the word, at least one.
 fn allowed(word: &str) -> usize {
     (word.chars().count() / 3).max(1)
+}
+
+/// Whether `written` is the beginning of the word, as `int` is of `integer`.
+fn is_shortened(written: &[char], word: &str) -> bool {
+    const TELLING_CHARACTERS: usize = 3;
+    written.len() >= TELLING_CHARACTERS && fold(word).starts_with(written)
 }
 
 /// Case and separators are what people confuse most, so they cost nothing.
@@ -107,6 +113,12 @@ mod tests {
             nearest("camel-case", ["snake_case", "camelCase"]),
             Some("camelCase")
         );
+    }
+
+    #[test]
+    fn a_shortened_word_is_suggested_whole() {
+        assert_eq!(nearest("int", ["text", "integer"]), Some("integer"));
+        assert_eq!(nearest("i", ["text", "integer"]), None);
     }
 
     #[test]

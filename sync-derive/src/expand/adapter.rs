@@ -61,21 +61,21 @@ fn handle(Handled { field, handle }: &Handled<'_>) -> TokenStream {
 }
 
 /// ```text
-/// const _: () = ::core::assert!(__ID_0.is_key(), "..");
+/// const _: () = __ditto::TypedField::assert_key(&__ID_0);
 /// ```
 fn id_check(Handled { field, handle }: &Handled<'_>) -> TokenStream {
     quote_spanned! {shown_at(&field.ty)=>
-        const _: () = ::core::assert!(#handle.is_key(), "a field of the id holds text or an integer, and is never NULL");
+        const _: () = __ditto::TypedField::assert_key(&#handle);
     }
 }
 
 /// ```text
-/// const _: () = ::core::assert!(__FIELD_1.is_countable(), "..");
+/// const _: () = __ditto::TypedField::assert_counter(&__FIELD_1);
 /// ```
 fn counter_check(Handled { field, handle }: &Handled<'_>) -> Option<TokenStream> {
     field.counter.is_written().then(|| {
         quote_spanned! {shown_at(&field.ty)=>
-            const _: () = ::core::assert!(#handle.is_countable(), "a counter is an `i64`, an `Option<i64>` or a newtype of one");
+            const _: () = __ditto::TypedField::assert_counter(&#handle);
         }
     })
 }

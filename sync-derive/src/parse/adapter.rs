@@ -10,6 +10,7 @@ use syn::{
 
 use super::{
     Attr, Name, Variant, choice, ditto_items, flag, path, shape_name, string, ungrouped, unknown_attribute,
+    value_tokens,
 };
 use crate::{case::RenameRule, diagnostics::Diagnostics};
 
@@ -121,9 +122,13 @@ impl<'a> AdapterInput<'a> {
             runtime: Attr::default(),
             fields: Vec::new(),
         };
+        let mut misspelt_collection = None;
         for (word, meta) in ditto_items(&input.attrs, diagnostics) {
-            adapter.read_attribute(&word, &meta, diagnostics);
+            if adapter.read_attribute(&word, &meta, diagnostics) == Some("collection") {
+                misspelt_collection = Some(word);
+            }
         }
+        adapter.collection.presume(misspelt_collection);
         let rename_all = adapter.rename_all.value().copied();
         adapter.fields = fields
             .into_iter()
@@ -156,7 +161,8 @@ impl<'a> AdapterInput<'a> {
         }
     }
 
-    fn read_attribute(&mut self, word: &Ident, meta: &Meta, out: &mut Diagnostics) {
+    /// Returns the attribute that a misspelt one was probably meant to be.
+    fn read_attribute(&mut self, word: &Ident, meta: &Meta, out: &mut Diagnostics) -> Option<&'static str> {
         match word.to_string().as_str() {
             "collection" => self.collection.write(word, string(meta, out), out),
             "table" => self.table.write(word, string(meta, out), out),
@@ -168,8 +174,9 @@ impl<'a> AdapterInput<'a> {
             "scope" => self.scope.write(word, scope(meta, out), out),
             "left_scope" => self.left_scope.write(word, choice(meta, &LEFT_SCOPES, out), out),
             "crate" => self.runtime.write(word, path(meta, out), out),
-            _ => unknown_attribute(word, OF_STRUCT, ("field", OF_FIELD), out),
+            _ => return unknown_attribute(word, OF_STRUCT, ("a field", OF_FIELD), out),
         }
+        None
     }
 }
 
@@ -199,9 +206,13 @@ impl<'a> FieldInput<'a> {
             document_name: Name::of(ident),
             column_name: Name::of(ident),
         };
+        let mut misspelt_id = None;
         for (word, meta) in ditto_items(&field.attrs, diagnostics) {
-            read.read_attribute(&word, &meta, diagnostics);
+            if read.read_attribute(&word, &meta, diagnostics) == Some("id") {
+                misspelt_id = Some(word);
+            }
         }
+        read.id.presume(misspelt_id);
         read.resolve_names(rename_all);
         read
     }
@@ -219,7 +230,8 @@ impl<'a> FieldInput<'a> {
         }
     }
 
-    fn read_attribute(&mut self, word: &Ident, meta: &Meta, out: &mut Diagnostics) {
+    /// Returns the attribute that a misspelt one was probably meant to be.
+    fn read_attribute(&mut self, word: &Ident, meta: &Meta, out: &mut Diagnostics) -> Option<&'static str> {
         match word.to_string().as_str() {
             "id" => self.id.write(word, flag(meta, out), out),
             "rename" => self.rename.write(word, string(meta, out), out),
@@ -229,8 +241,9 @@ impl<'a> FieldInput<'a> {
             "storage" => self.storage.write(word, choice(meta, &STORAGES, out), out),
             "default" => self.default.write(word, default(meta, out), out),
             "volatile" => self.volatile.write(word, flag(meta, out), out),
-            _ => unknown_attribute(word, OF_FIELD, ("struct", OF_STRUCT), out),
+            _ => return unknown_attribute(word, OF_FIELD, ("the struct", OF_STRUCT), out),
         }
+        None
     }
 }
 
@@ -249,7 +262,7 @@ fn default(meta: &Meta, diagnostics: &mut Diagnostics) -> Option<FieldDefault> {
         return Some(FieldDefault::Function(path.clone()));
     }
     diagnostics.over(
-        meta,
+        value_tokens(meta),
         "expected `default` or the path of a function: `default = function`",
     );
     None

@@ -45,7 +45,9 @@ impl<'a> FieldTypeInput<'a> {
             match word.to_string().as_str() {
                 "rename_all" => rename_all.write(&word, choice(&meta, &RenameRule::WORDS, out), out),
                 "crate" => runtime.write(&word, path(&meta, out), out),
-                _ => unknown_attribute(&word, OF_TYPE, ("variant", OF_VARIANT), out),
+                _ => {
+                    unknown_attribute(&word, OF_TYPE, ("a variant", OF_VARIANT), out);
+                }
             }
         }
         let shape = Shape::read(&input.data, rename_all.value().copied(), out);
@@ -66,7 +68,7 @@ impl<'a> Shape<'a> {
                 Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
                     let inner = &fields.unnamed[0];
                     for (word, _) in ditto_items(&inner.attrs, out) {
-                        unknown_attribute(&word, &[], ("type", OF_TYPE), out);
+                        unknown_attribute(&word, &[], ("the type", OF_TYPE), out);
                     }
                     Self::Newtype(&inner.ty)
                 }
@@ -89,7 +91,9 @@ fn read_variants<'a>(
         for (word, meta) in ditto_items(&variant.attrs, out) {
             match word.to_string().as_str() {
                 "rename" => rename.write(&word, string(&meta, out), out),
-                _ => unknown_attribute(&word, OF_VARIANT, ("enum", OF_TYPE), out),
+                _ => {
+                    unknown_attribute(&word, OF_VARIANT, ("the enum", OF_TYPE), out);
+                }
             }
         }
         let mut text = Name::of(&variant.ident);

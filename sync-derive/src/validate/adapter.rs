@@ -199,13 +199,17 @@ fn documents_leave_the_store_its_id(input: &AdapterInput<'_>, diagnostics: &mut 
 }
 
 /// The anchor holds the whole id and is written by inserts only. A field of a single id may be the anchor; any other would be overwritten.
+/// Where no field is the id, the one in the anchor is probably it: that is reported already.
 fn the_anchor_is_free(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
     let Some(anchor) = input.anchor() else {
         return;
     };
-    let is_composite = input.id_fields().count() > 1;
+    let id_parts = input.id_fields().count();
+    if id_parts == 0 {
+        return;
+    }
     for field in input.mapped_fields() {
-        let may_be_anchor = field.id.is_written() && !is_composite;
+        let may_be_anchor = field.id.is_written() && id_parts == 1;
         if field.document_name.text == anchor && !may_be_anchor {
             let message = format!(
                 "the document field `{anchor}` holds the whole id; rename this one, or choose another `id_field`"
@@ -246,7 +250,11 @@ fn names_differ<'i>(
         let mut before = input.mapped_fields().take(at);
         let earlier = before.find(|earlier| clash(name(earlier), later));
         if let Some(earlier) = earlier.filter(|_| !later.text.is_empty()) {
-            let message = format!("the {what} `{}` is taken by `{}`", later.text, earlier.name());
+            let message = format!(
+                "the {what} `{}` is taken by the field `{}`",
+                later.text,
+                earlier.name()
+            );
             diagnostics.at(later.span, message);
         }
     }
@@ -271,6 +279,10 @@ fn the_scope_names_mapped_fields(input: &AdapterInput<'_>, diagnostics: &mut Dia
             }
             Some(field) if field.skip.is_written() => {
                 let message = format!("`{written}` is skipped, so no document has it");
+                diagnostics.at(written.span(), message);
+            }
+            Some(field) if field.volatile.is_written() => {
+                let message = format!("`{written}` is `volatile`, so a row would leave the scope unnoticed");
                 diagnostics.at(written.span(), message);
             }
             Some(_) => {}

@@ -74,7 +74,7 @@ fn texts_differ(variants: &[VariantInput<'_>], diagnostics: &mut Diagnostics) {
         let text = &variant.text.text;
         let earlier = variants[..at].iter().find(|earlier| earlier.text.text == *text);
         if let Some(earlier) = earlier.filter(|_| !text.is_empty()) {
-            let message = format!("the text `{text}` is taken by `{}`", earlier.ident);
+            let message = format!("the text `{text}` is taken by the variant `{}`", earlier.ident);
             diagnostics.at(variant.text.span, message);
         }
     }

@@ -1,0 +1,14 @@
+//! Increments that are not detected would be lost.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks")]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+    #[ditto(counter, volatile)]
+    count: i64,
+}
+
+fn main() {}

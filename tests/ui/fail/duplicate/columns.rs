@@ -1,0 +1,15 @@
+//! Two fields cannot share a column.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks")]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+    name: String,
+    #[ditto(column = "name")]
+    label: String,
+}
+
+fn main() {}

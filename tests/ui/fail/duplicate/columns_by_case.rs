@@ -1,0 +1,15 @@
+//! SQLite ignores case in column names.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks")]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+    name: String,
+    #[ditto(column = "NAME")]
+    label: String,
+}
+
+fn main() {}

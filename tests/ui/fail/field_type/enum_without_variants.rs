@@ -1,0 +1,8 @@
+//! An enum has a value.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoField)]
+enum Never {}
+
+fn main() {}

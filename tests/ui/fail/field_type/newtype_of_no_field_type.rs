@@ -1,0 +1,10 @@
+//! The inner type is a field type; otherwise that is one error.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoField)]
+struct Wrapper(Parent);
+
+struct Parent;
+
+fn main() {}

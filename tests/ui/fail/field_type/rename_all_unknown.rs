@@ -1,0 +1,11 @@
+//! A near miss is suggested.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoField)]
+#[ditto(rename_all = "snake-case")]
+enum State {
+    Open,
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! A near miss is suggested.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoField)]
+enum State {
+    #[ditto(renam = "open")]
+    Open,
+}
+
+fn main() {}

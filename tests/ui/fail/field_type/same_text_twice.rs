@@ -1,0 +1,12 @@
+//! Each variant has its own text.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoField)]
+enum State {
+    Open,
+    #[ditto(rename = "Open")]
+    Reopened,
+}
+
+fn main() {}

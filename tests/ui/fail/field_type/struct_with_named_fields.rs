@@ -1,0 +1,10 @@
+//! A field type is a newtype or a unit enum.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoField)]
+struct Price {
+    cents: i64,
+}
+
+fn main() {}

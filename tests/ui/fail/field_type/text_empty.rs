@@ -1,0 +1,11 @@
+//! A variant has a text.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoField)]
+enum State {
+    #[ditto(rename = "")]
+    Open,
+}
+
+fn main() {}

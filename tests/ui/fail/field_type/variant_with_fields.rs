@@ -1,0 +1,11 @@
+//! A variant is stored as its name alone.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoField)]
+enum State {
+    Open,
+    Paid(i64),
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! A misspelt attribute is not missing on top.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(colection = "stocks")]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+}
+
+fn main() {}

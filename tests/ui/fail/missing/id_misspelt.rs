@@ -1,0 +1,12 @@
+//! A misspelt attribute is not missing on top.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks")]
+struct Stock {
+    #[ditto(ids)]
+    id: String,
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! A collection has a name.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "")]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+}
+
+fn main() {}

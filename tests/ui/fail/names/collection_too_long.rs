@@ -1,0 +1,12 @@
+//! A collection's name has at most 255 bytes.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+}
+
+fn main() {}

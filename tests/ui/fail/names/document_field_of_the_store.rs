@@ -1,0 +1,14 @@
+//! The document field `_id` belongs to the store.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks")]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+    #[ditto(rename = "_id")]
+    name: String,
+}
+
+fn main() {}

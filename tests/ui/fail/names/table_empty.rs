@@ -1,0 +1,12 @@
+//! A table has a name.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks", table = "")]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! A scope names a field.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks", scope())]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+//! A row cannot leave a scope unnoticed.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks", scope(branch_id))]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+    #[ditto(volatile)]
+    branch_id: String,
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! A model is one concrete type.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks")]
+struct Stock<T> {
+    #[ditto(id)]
+    id: String,
+    extra: T,
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! A model owns its values.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks")]
+struct Stock<'a> {
+    #[ditto(id)]
+    id: &'a str,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+//! A model is a struct with named fields.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks")]
+struct Stock;
+
+fn main() {}

@@ -1,0 +1,19 @@
+//! A text does not count.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks")]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+    #[ditto(counter)]
+    state: State,
+}
+
+#[derive(DittoField)]
+enum State {
+    Open,
+}
+
+fn main() {}

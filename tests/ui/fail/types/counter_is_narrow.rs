@@ -1,0 +1,14 @@
+//! Increments of several devices would overflow a narrow integer.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks")]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+    #[ditto(counter)]
+    count: Option<i32>,
+}
+
+fn main() {}

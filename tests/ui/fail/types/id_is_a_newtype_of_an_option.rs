@@ -1,0 +1,15 @@
+//! An id is never NULL, whatever its type is called.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks")]
+struct Stock {
+    #[ditto(id)]
+    id: Key,
+}
+
+#[derive(DittoField)]
+struct Key(Option<String>);
+
+fn main() {}

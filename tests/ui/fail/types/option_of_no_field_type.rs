@@ -1,0 +1,16 @@
+//! The same within an `Option`.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks")]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+    #[ditto(counter)]
+    parent: Option<Parent>,
+}
+
+struct Parent;
+
+fn main() {}

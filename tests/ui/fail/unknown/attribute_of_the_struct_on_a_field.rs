@@ -1,0 +1,14 @@
+//! A right name in the wrong place is said to be misplaced.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks")]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+    #[ditto(table = "n")]
+    name: String,
+}
+
+fn main() {}

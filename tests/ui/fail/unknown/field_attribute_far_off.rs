@@ -1,0 +1,14 @@
+//! Without a near miss, the known attributes are listed.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks")]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+    #[ditto(primary)]
+    name: String,
+}
+
+fn main() {}

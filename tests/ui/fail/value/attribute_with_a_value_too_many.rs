@@ -1,0 +1,12 @@
+//! A flag takes no value.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks")]
+struct Stock {
+    #[ditto(id = true)]
+    id: String,
+}
+
+fn main() {}

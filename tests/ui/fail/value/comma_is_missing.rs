@@ -1,0 +1,12 @@
+//! Attributes are separated by commas; the ones after the mistake are read.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks" table = "stock", direction = "up")]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+}
+
+fn main() {}
