@@ -41,7 +41,7 @@ impl Database {
         }
         databases.retain(|_, database| database.strong_count() > 0);
         let database = Arc::new(Self {
-            path: key.to_str().unwrap_or(path).into(),
+            path: path.into(),
             turns: Arc::default(),
             hints: Hints::default(),
         });
@@ -49,7 +49,7 @@ impl Database {
         database
     }
 
-    /// The file, absolute.
+    /// The file, absolute, as SQLite names it.
     pub(crate) fn path(&self) -> &Arc<str> {
         &self.path
     }

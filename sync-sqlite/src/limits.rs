@@ -15,12 +15,6 @@ pub(crate) const POOL_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// notice a commit of another process.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long to wait between looks after a hint. The commit hook runs before the commit is visible, usually by less than a millisecond; after the
-/// last look the regular poll takes over.
-pub(crate) const LOOKS_AFTER_HINT: [Duration; 5] = [
-    Duration::ZERO,
-    Duration::from_micros(200),
-    Duration::from_millis(1),
-    Duration::from_millis(2),
-    Duration::from_millis(4),
-];
+/// How long to wait for the second look after a hint, and from then on twice as long each time, up to the regular poll. The commit hook runs
+/// before the commit is visible, usually by less than a millisecond.
+pub(crate) const SECOND_LOOK: Duration = Duration::from_micros(200);

@@ -108,11 +108,13 @@ impl Watch {
     }
 
     async fn moved_soon(&self) -> bool {
-        for delay in limits::LOOKS_AFTER_HINT {
+        let mut delay = Duration::ZERO;
+        while delay < self.interval {
             sleep(delay).await;
             if self.database.hints().take_asked() || self.moved().await {
                 return true;
             }
+            delay = (delay * 2).max(limits::SECOND_LOOK);
         }
         false
     }

@@ -71,7 +71,10 @@ async fn a_pool_of_the_app_is_used_as_it_is() {
     let options = SqliteRepository::connect_options(&path);
     let pool = SqlitePool::connect_with(options).await.unwrap();
     let repository = SqliteRepository::from_pool(pool.clone()).await.unwrap();
-    assert_eq!(repository.path(), path.canonicalize().unwrap());
+    assert_eq!(
+        repository.path().canonicalize().unwrap(),
+        path.canonicalize().unwrap()
+    );
     sqlx::raw_sql("CREATE TABLE t(a)")
         .execute(repository.pool())
         .await
