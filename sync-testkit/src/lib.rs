@@ -3,6 +3,7 @@
 //! Users test their own models with it; every store and repository of the project passes the suites of `contract`.
 
 pub mod app_change;
+pub mod contract;
 pub mod memory_repository;
 pub mod memory_store;
 pub mod models;

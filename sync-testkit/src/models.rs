@@ -1,6 +1,10 @@
-//! A few models for tests, written by hand as the derive would: [`STOCK`], [`ORDER_LINE`], [`READING`].
+//! A few models for tests, written by hand as the derive would: [`STOCK`], [`ORDER_LINE`], [`READING`],
+//! [`ANYTHING`].
 
-use ditto_sync_core::descriptor::{FieldDescriptor, ModelDescriptor};
+use ditto_sync_core::{
+    descriptor::{FieldDescriptor, ModelDescriptor},
+    value::Value,
+};
 
 /// A stock level: a text id, a counter, nullable fields.
 ///
@@ -49,3 +53,18 @@ static READING_FIELDS: [FieldDescriptor; 2] = [
     FieldDescriptor::of::<f64>("value", "value", "value"),
     FieldDescriptor::of::<Option<Vec<u8>>>("raw", "raw", "raw"),
 ];
+
+/// A document with a field of any kind.
+///
+/// `id` text; `value` anything.
+pub static ANYTHING: ModelDescriptor = ModelDescriptor::new(
+    "Anything",
+    "anythings",
+    "anythings",
+    &ANYTHING_ID,
+    &ANYTHING_FIELDS,
+);
+
+static ANYTHING_ID: [FieldDescriptor; 1] = [FieldDescriptor::of::<String>("id", "id", "id")];
+static ANYTHING_FIELDS: [FieldDescriptor; 1] =
+    [FieldDescriptor::of::<Option<Value>>("value", "value", "value")];

@@ -204,6 +204,8 @@ impl Replica {
             for (collection, id, state) in undo.documents {
                 self.put(collection, &id, state.unwrap_or_default(), Mark::default());
             }
+            // What peers sent since may have gone with it: they send it all again.
+            self.received.clear();
             match undo.last_applied {
                 Some(last) => self.last_applied.insert(undo.replica, last),
                 None => self.last_applied.remove(&undo.replica),

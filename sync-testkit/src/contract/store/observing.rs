@@ -1,0 +1,281 @@
+//! Cases: observations and cursors.
+
+use std::collections::BTreeSet;
+
+use ditto_sync_core::{
+    intent::{Action, Expect},
+    query::{Query, field},
+    store::{Change, ChangeKind, DocumentStore, Observation, StoreError, WriteOutcome},
+};
+use futures_util::FutureExt;
+
+use super::{
+    StoreFixture,
+    session::{
+        Session, fetch, increment, insert, next, open, operation, scan, set, stock, text_id, wait_for_change,
+        wait_impatiently,
+    },
+};
+use crate::models::STOCK;
+
+/// Own writes are reported: inserts, patches and deletes.
+pub async fn own_writes_are_observed<F: StoreFixture>(fixture: &F) {
+    let store = open(fixture, "own").await;
+    let mut session = Session::of(&store, 1).await;
+    let id = text_id("s1");
+    let mut observation = observe_all(&store).await;
+    for action in [insert(&id, 1), set("note", "seen"), increment(2)] {
+        session.apply(&STOCK, &id, action).await;
+        let (kind, _, _) = wait_for_change(&mut observation, &id).await;
+        assert_eq!(kind, ChangeKind::Upserted);
+    }
+    session.apply(&STOCK, &id, Action::Delete).await;
+    let (_, _, _) = wait_for_change(&mut observation, &id).await;
+    assert_eq!(
+        fetch(&store, &STOCK, &id).await,
+        None,
+        "a hint: the document says what happened"
+    );
+}
+
+/// Changes between two calls are merged: what is reported is bounded by the documents, not by the writes.
+pub async fn changes_are_coalesced<F: StoreFixture>(fixture: &F) {
+    let store = open(fixture, "coalesce").await;
+    let mut session = Session::of(&store, 1).await;
+    let mut observation = observe_all(&store).await;
+    let ids = ["a", "b", "last"].map(text_id);
+    for id in &ids {
+        session.apply(&STOCK, id, insert(id, 0)).await;
+    }
+    for _ in 0..50 {
+        for id in &ids {
+            session.apply(&STOCK, id, increment(1)).await;
+        }
+    }
+    // Engines may report a few batches while the writes go on; they must not report each write.
+    let mut seen = BTreeSet::new();
+    let mut reported = 0;
+    while seen.len() < ids.len() {
+        let batch = next(&mut observation).await;
+        reported += batch.changes.len();
+        seen.extend(batch.changes.into_iter().map(|change| change.id));
+    }
+    assert!(
+        reported < 100,
+        "153 writes of 3 documents are not {reported} changes"
+    );
+}
+
+/// An observation reports what matches its query, and what matches it no longer.
+pub async fn only_matching_documents_are_observed<F: StoreFixture>(fixture: &F) {
+    let store = open(fixture, "observe-query").await;
+    let mut session = Session::of(&store, 1).await;
+    let query = Query::new(field("branchId").eq("kigali-1"));
+    let mut observation = store
+        .observe(&STOCK, &query, None)
+        .await
+        .expect("a query can be observed");
+    let (ours, theirs, last) = (text_id("ours"), text_id("theirs"), text_id("last"));
+    session
+        .apply(&STOCK, &theirs, Action::Insert(stock(&theirs, "kigali-2", 1)))
+        .await;
+    session
+        .apply(&STOCK, &ours, Action::Insert(stock(&ours, "kigali-1", 1)))
+        .await;
+    let (_, seen, _) = wait_for_change(&mut observation, &ours).await;
+    let upserted = |change: &&Change| change.id == theirs && change.kind == ChangeKind::Upserted;
+    assert!(
+        !seen.iter().any(|change| upserted(&change)),
+        "what never matched is no document of this query"
+    );
+
+    session.apply(&STOCK, &ours, set("branchId", "kigali-2")).await;
+    session
+        .apply(&STOCK, &last, Action::Insert(stock(&last, "kigali-1", 1)))
+        .await;
+    let mut left = false;
+    loop {
+        let batch = next(&mut observation).await;
+        for change in &batch.changes {
+            left |= change.id == ours;
+            let gone = change.id != ours || change.kind != ChangeKind::Deleted;
+            assert!(
+                gone || !store.capabilities().cursor,
+                "an engine that knows does not call a move a delete"
+            );
+        }
+        if batch.changes.iter().any(|change| change.id == last) {
+            break;
+        }
+    }
+    assert!(left, "what matches no longer is reported");
+}
+
+/// Several observations at once each see every change.
+pub async fn several_observations_see_the_same_change<F: StoreFixture>(fixture: &F) {
+    let store = open(fixture, "several").await;
+    let mut session = Session::of(&store, 1).await;
+    let id = text_id("s1");
+    let mut first = observe_all(&store).await;
+    let mut second = observe_all(&store).await;
+    session.apply(&STOCK, &id, insert(&id, 1)).await;
+    wait_for_change(&mut first, &id).await;
+    wait_for_change(&mut second, &id).await;
+    session.apply(&STOCK, &id, increment(1)).await;
+    wait_for_change(&mut second, &id).await;
+    wait_for_change(&mut first, &id).await;
+}
+
+/// Dropping an observation, also while it waits, cancels it and disturbs no other.
+pub async fn a_dropped_observation_disturbs_nobody<F: StoreFixture>(fixture: &F) {
+    let store = open(fixture, "drop").await;
+    let mut session = Session::of(&store, 1).await;
+    let id = text_id("s1");
+    let mut kept = observe_all(&store).await;
+    let mut dropped = observe_all(&store).await;
+    drop(std::pin::pin!(dropped.next()).now_or_never());
+    drop(dropped);
+    session.apply(&STOCK, &id, insert(&id, 1)).await;
+    wait_for_change(&mut kept, &id).await;
+    drop(kept);
+    session.apply(&STOCK, &id, increment(1)).await;
+    let mut again = observe_all(&store).await;
+    session.apply(&STOCK, &id, increment(1)).await;
+    wait_for_change(&mut again, &id).await;
+}
+
+/// A wait that is cancelled, again and again, loses no change.
+pub async fn a_cancelled_wait_loses_nothing<F: StoreFixture>(fixture: &F) {
+    let store = open(fixture, "cancel").await;
+    let mut session = Session::of(&store, 1).await;
+    let mut observation = observe_all(&store).await;
+    for at in 0..20 {
+        let id = text_id(&format!("stock-{at}"));
+        drop(std::pin::pin!(observation.next()).now_or_never());
+        session.apply(&STOCK, &id, insert(&id, 1)).await;
+        wait_impatiently(&mut observation, &id).await;
+    }
+}
+
+/// With a cursor, everything since is reported first, each document at least once, and then what follows.
+pub async fn an_observation_resumes_from_its_cursor<F: StoreFixture>(fixture: &F) {
+    let store = open(fixture, "resume").await;
+    if !store.capabilities().cursor {
+        return;
+    }
+    let mut session = Session::of(&store, 1).await;
+    let ids = ["before", "changed", "deleted", "added", "live"].map(text_id);
+    let [before, changed, deleted, added, live] = &ids;
+    let mut observation = observe_all(&store).await;
+    for id in [before, changed, deleted] {
+        session.apply(&STOCK, id, insert(id, 1)).await;
+    }
+    let (_, _, batch) = wait_for_change(&mut observation, deleted).await;
+    let cursor = batch
+        .cursor
+        .expect("a store with cursors gives one with each batch");
+    drop(observation);
+    session.apply(&STOCK, changed, increment(1)).await;
+    session.apply(&STOCK, deleted, Action::Delete).await;
+    session.apply(&STOCK, added, insert(added, 1)).await;
+
+    let resumed = store.observe(&STOCK, &Query::all(), Some(&cursor)).await;
+    let mut resumed = resumed.expect("a store with cursors resumes");
+    let mut seen = BTreeSet::new();
+    while seen.len() < 3 {
+        seen.extend(
+            next(&mut resumed)
+                .await
+                .changes
+                .into_iter()
+                .map(|change| change.id),
+        );
+    }
+    assert_eq!(
+        seen,
+        [changed, deleted, added].map(Clone::clone).into(),
+        "what changed since, and nothing else"
+    );
+    session.apply(&STOCK, live, insert(live, 1)).await;
+    wait_for_change(&mut resumed, live).await;
+}
+
+/// A cursor outlives a restart of the store.
+pub async fn an_observation_resumes_after_a_restart<F: StoreFixture>(fixture: &F) {
+    let store = open(fixture, "resume-restart").await;
+    if !store.capabilities().cursor {
+        return;
+    }
+    let (before, after) = (text_id("before"), text_id("after"));
+    let cursor = {
+        let mut session = Session::of(&store, 1).await;
+        let mut observation = observe_all(&store).await;
+        session.apply(&STOCK, &before, insert(&before, 1)).await;
+        let (_, _, batch) = wait_for_change(&mut observation, &before).await;
+        session.apply(&STOCK, &after, insert(&after, 1)).await;
+        batch
+            .cursor
+            .expect("a store with cursors gives one with each batch")
+    };
+    let store = fixture.reopen("resume-restart", store).await;
+    let resumed = store.observe(&STOCK, &Query::all(), Some(&cursor)).await;
+    let mut resumed = resumed.expect("the cursor is still known");
+    wait_for_change(&mut resumed, &after).await;
+}
+
+/// A cursor of another store is refused, so that nothing is skipped in silence.
+pub async fn the_cursor_of_another_store_is_lost<F: StoreFixture>(fixture: &F) {
+    let store = open(fixture, "cursor-of-one").await;
+    let other = open(fixture, "cursor-of-other").await;
+    if !store.capabilities().cursor {
+        return;
+    }
+    let scanned = store
+        .scan(&STOCK, &Query::all())
+        .await
+        .expect("a collection can be scanned");
+    let cursor = scanned
+        .cursor
+        .expect("a store with cursors gives one with each scan");
+    let resumed = other.observe(&STOCK, &Query::all(), Some(&cursor)).await;
+    assert!(
+        matches!(resumed, Err(StoreError::CursorLost)),
+        "a cursor belongs to one store"
+    );
+}
+
+/// A scan and an observation from its cursor together miss nothing.
+pub async fn a_scan_and_its_cursor_are_of_one_moment<F: StoreFixture>(fixture: &F) {
+    let store = open(fixture, "scan-cursor").await;
+    if !store.capabilities().cursor {
+        return;
+    }
+    let mut session = Session::of(&store, 1).await;
+    let ids: Vec<_> = (0..10).map(|at| text_id(&format!("stock-{at}"))).collect();
+    let inserts = ids
+        .iter()
+        .map(|id| operation(&STOCK, id, Expect::Absent, insert(id, 1)));
+    assert_eq!(session.write(inserts.collect()).await, WriteOutcome::Applied);
+    let scanned = store
+        .scan(&STOCK, &Query::all())
+        .await
+        .expect("a collection can be scanned");
+    assert_eq!(scanned.ids.len(), ids.len());
+    let late = text_id("late");
+    session.apply(&STOCK, &late, insert(&late, 1)).await;
+    let resumed = store
+        .observe(&STOCK, &Query::all(), scanned.cursor.as_ref())
+        .await;
+    let mut resumed = resumed.expect("a store with cursors resumes");
+    let (_, seen, _) = wait_for_change(&mut resumed, &late).await;
+    assert!(
+        seen.iter().all(|change| change.id == late),
+        "what the scan named is not reported again"
+    );
+    assert_eq!(scan(&store, &STOCK, &Query::all()).await.len(), 11);
+}
+
+async fn observe_all<S: DocumentStore>(store: &S) -> S::Observation {
+    let observation = store.observe(&STOCK, &Query::all(), None).await;
+    observation.expect("a collection can be observed")
+}
