@@ -1,0 +1,105 @@
+//! The contract suite of repositories: what every [`Repository`] must do, through its public methods, the app's SQL and nothing else.
+//!
+//! An implementation writes a [`RepositoryFixture`] and one line, `repository_contract!(MyFixture::new())`, which makes one test of each case.
+
+pub mod applying;
+pub mod bench;
+pub mod constraints;
+pub mod memory_fixture;
+pub mod merging;
+pub mod models;
+pub mod preparing;
+pub mod random;
+pub mod recovering;
+pub mod scope;
+pub mod sending;
+pub mod settling;
+
+use std::{collections::BTreeMap, future::Future};
+
+use ditto_sync_core::{
+    column::Image, descriptor::ModelDescriptor, error::Source, id::DocumentId, repository::Repository,
+};
+
+use crate::app_change::AppChange;
+
+/// One database of the implementation under test, with the tables of [`models::SCHEMA`], empty, with foreign keys
+/// enforced. Each test gets a fixture of its own.
+pub trait RepositoryFixture: Send {
+    /// The implementation.
+    type Repository: Repository;
+
+    /// Opens the database, as a process does at its start. Asked twice, both are open.
+    fn open(&mut self) -> impl Future<Output = Self::Repository> + Send;
+
+    /// The process that had opened `repository` dies: nothing of it is closed in order, and all it had in memory is gone.
+    fn crash(&mut self, repository: Self::Repository) -> impl Future<Output = ()> + Send;
+
+    /// Commits a change of the app, on a connection that is the app's own.
+    ///
+    /// # Errors
+    /// When the database refuses it; then nothing of it happened.
+    fn change(&mut self, change: AppChange) -> impl Future<Output = Result<(), Source>> + Send;
+
+    /// The rows of a table, as the app sees them.
+    fn rows(
+        &mut self,
+        model: &'static ModelDescriptor,
+    ) -> impl Future<Output = BTreeMap<DocumentId, Image>> + Send;
+
+    /// A number that is another one after anything was committed to the database by someone else than the app.
+    fn writes(&mut self) -> impl Future<Output = u64> + Send;
+}
+
+/// Makes one `#[tokio::test]` of each case of the suite. The argument is an expression that makes a fresh [`RepositoryFixture`]; it is evaluated
+/// once a test, in an async context.
+#[macro_export]
+macro_rules! repository_contract {
+    ($fixture:expr) => {
+        $crate::repository_contract!(@module $fixture;
+            preparing: a_fresh_database_has_no_past, preparing_twice_writes_nothing, a_second_coordinator_is_refused,
+                a_closed_database_opens_again, changes_of_the_app_are_captured_while_nothing_runs, a_change_of_the_app_wakes,
+                a_cancelled_wait_misses_nothing;
+            sending: an_insert_is_sent_whole, an_update_is_sent_as_the_fields_that_differ, a_counter_is_sent_as_its_increment,
+                a_delete_is_sent_against_its_base, a_row_deleted_and_inserted_again_is_a_new_insert,
+                replace_and_upsert_over_a_row_are_updates, a_change_taken_back_sends_nothing, a_row_inserted_and_deleted_sends_nothing,
+                nothing_to_send_writes_nothing, a_row_older_than_the_triggers_is_seeded_when_asked,
+                a_changed_row_without_a_base_is_seeded_with_its_old_image, an_intent_has_at_most_the_operations_asked_for,
+                composite_and_integer_ids_are_sent, several_tables_are_sent_in_one_intent, an_app_transaction_that_fails_is_not_captured,
+                a_row_that_cannot_be_sent_is_set_aside;
+            settling: an_intent_survives_a_crash, a_discarded_intent_leaves_its_rows_dirty, a_batch_number_is_never_used_twice,
+                a_row_changed_meanwhile_stays_dirty_against_the_image_sent, a_row_deleted_meanwhile_stays_dirty,
+                a_rejected_row_is_set_aside_until_it_changes, acknowledged_intents_are_retained;
+            applying: a_new_document_becomes_a_row, a_changed_document_changes_a_clean_row, a_known_document_writes_nothing,
+                a_deleted_document_deletes_a_clean_row, an_absent_document_that_was_never_known_says_nothing,
+                the_last_of_several_documents_of_one_id_counts, marks_are_durable_with_the_batch, a_batch_may_take_several_transactions,
+                an_unreadable_document_is_set_aside_alone, an_unreadable_document_does_not_make_its_row_go_round,
+                applied_rows_are_not_local_changes, unseen_lists_rows_and_known_documents, pending_counts_by_collection;
+            merging: different_fields_are_merged, a_field_changed_on_both_sides_keeps_the_local_value, counters_add_up,
+                the_same_change_on_both_sides_leaves_a_clean_row, a_delete_wins_over_an_unsent_edit,
+                a_delete_on_both_sides_leaves_nothing, a_delete_meets_an_unsent_insert, a_local_delete_meets_a_remote_edit,
+                a_local_insert_meets_a_document, a_row_never_sent_gives_way_to_its_document, an_equal_row_is_adopted_without_a_word;
+            constraints: children_come_before_their_parents_in_one_batch, an_orphan_waits_for_its_parent,
+                an_orphan_does_not_hold_its_neighbours, a_parked_document_that_went_away_waits_no_longer,
+                a_remote_delete_cascades_as_local_changes, parents_and_children_are_deleted_in_one_batch,
+                a_row_in_the_way_holds_only_its_document;
+            scope: a_document_out_of_scope_is_no_row, a_clean_row_leaves_with_its_document, a_known_row_out_of_scope_leaves,
+                a_dirty_row_is_sent_before_it_leaves, a_row_that_left_is_forgotten;
+            recovering: another_store_leaves_everything_unsent, a_restored_file_reports_what_was_pending,
+                a_store_behind_makes_lost_patches_pending_again, a_store_behind_makes_lost_inserts_pending_again,
+                a_store_behind_makes_lost_deletes_pending_again;
+            random: the_base_is_what_was_last_agreed_on, counters_equal_the_sum_of_all_increments, it_agrees_with_the_repository_in_memory;
+        );
+    };
+    (@module $fixture:expr; $($module:ident: $($case:ident),+;)+) => {
+        $(mod $module {
+            #[expect(unused_imports, reason = "what the fixture's expression names; not every expression needs it")]
+            use super::*;
+
+            $(#[tokio::test]
+            async fn $case() {
+                $crate::contract::repository::$module::$case($fixture).await;
+            })+
+        })+
+    };
+}
