@@ -43,7 +43,8 @@ pub(crate) enum CodecError {
 }
 
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    postcard::to_extend(value, vec![FORMAT]).expect("growing a vector does not fail, and our types have lengths")
+    postcard::to_extend(value, vec![FORMAT])
+        .expect("growing a vector does not fail, and our types have lengths")
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
@@ -140,7 +141,9 @@ pub(crate) fn decode_intent(
 
 /// The 16 bytes of a hash as a number, the form in which the caches hold it.
 pub(crate) fn hash_key(bytes: &[u8]) -> Result<u128, CodecError> {
-    let bytes = bytes.try_into().map_err(|_| CodecError::HashLength(bytes.len()))?;
+    let bytes = bytes
+        .try_into()
+        .map_err(|_| CodecError::HashLength(bytes.len()))?;
     Ok(u128::from_be_bytes(bytes))
 }
 
@@ -205,10 +208,7 @@ mod tests {
     fn an_intent_comes_back_as_it_was() {
         let bytes = encode_intent(&intent());
         assert_eq!(bytes[0], FORMAT);
-        assert_eq!(
-            decode_intent(&bytes, [&MODEL].into_iter()).unwrap(),
-            intent()
-        );
+        assert_eq!(decode_intent(&bytes, [&MODEL].into_iter()).unwrap(), intent());
     }
 
     #[test]

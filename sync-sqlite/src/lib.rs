@@ -2,19 +2,30 @@
 //!
 //! Not here: what a change means (`ditto_sync_core::merge`), and where documents live (the stores).
 
+mod acknowledge;
+mod apply;
 mod capture;
+mod codec;
 mod connection;
 mod create;
 mod database;
+mod draft;
 mod error;
+mod inspect;
+mod known;
 mod layout;
 mod limits;
 mod lock;
 mod native;
 mod options;
+mod outbox;
 mod prepare;
+mod quarantine;
+mod recover;
 mod repository;
 mod schema;
+mod scope;
+mod state;
 mod wake;
 mod write;
 

@@ -1,0 +1,265 @@
+//! Documents into rows: [`apply`].
+//!
+//! A batch becomes transactions of bounded size, each of them slices between which the task yields. Inside a transaction a [`pass`](pass::Pass) goes over
+//! the rows; what a constraint refuses is tried once more after everything else, and then parked or quarantined. Not here: what a document
+//! does to its row (`merge::inbound`).
+
+mod foreign_keys;
+pub(crate) mod guard;
+mod pass;
+mod row;
+mod work;
+
+use ditto_sync_core::repository::{
+    Applied, InboundBatch, Incoming, Quarantined, RepositoryError, RowRef, Way,
+};
+
+use self::{
+    pass::{Failure, Pass},
+    work::Work,
+};
+use crate::{
+    codec::RawRecord,
+    connection::{Durability, Reader, Transaction, Writer},
+    native::Native,
+    quarantine::{self, Record},
+    state::{Fault, Memory, Session, on_native},
+};
+
+const ACTION: &str = "apply changes from the store";
+
+/// Brings documents into the tables.
+pub(crate) async fn apply(
+    session: &Session,
+    (writer, reader): (&Writer, &Reader),
+    batch: InboundBatch<'_>,
+) -> Result<Applied, RepositoryError> {
+    let mut memory = session.memory().await;
+    let mut work = work::in_order(session, batch.items)?;
+    session
+        .load_known(reader, &mut memory, &work::models_of(&work))
+        .await?;
+    if memory.is_doubtful() {
+        // What is parked is not known before a transaction has looked.
+        let transaction = session
+            .begin(writer, &mut memory, (ACTION, Durability::Normal))
+            .await?;
+        memory.end_unchanged(transaction).await?;
+    }
+    let offered = work.len();
+    work.retain(|work| !work.is_settled(session, &memory));
+    let mut applying = Applying {
+        session,
+        writer,
+        batch,
+        applied: Applied {
+            unchanged: offered - work.len(),
+            ..Applied::default()
+        },
+        deferred: Vec::new(),
+        wrote: false,
+    };
+    if !work.is_empty()
+        || !batch
+            .marks
+            .iter()
+            .all(|mark| memory.persisted.has(mark, session.models()))
+    {
+        applying.all(&mut memory, &work).await?;
+    }
+    Ok(applying.applied)
+}
+
+/// A batch being applied.
+struct Applying<'a> {
+    session: &'a Session,
+    writer: &'a Writer,
+    batch: InboundBatch<'a>,
+    applied: Applied,
+    /// What did not go in at the first attempt.
+    deferred: Vec<(Work<'a>, Failure)>,
+    /// The transaction under way has changed something beside known sets.
+    wrote: bool,
+}
+
+impl<'a> Applying<'a> {
+    async fn all(&mut self, memory: &mut Memory, work: &[Work<'a>]) -> Result<(), RepositoryError> {
+        let rows_max = self.batch.transaction_rows_max.max(1);
+        let mut rest = work;
+        loop {
+            let (chunk, behind) = rest.split_at(rest.len().min(rows_max));
+            rest = behind;
+            let mut transaction = self.begin(memory).await?;
+            let failures = self.attempt(&mut transaction, memory, chunk).await?;
+            self.deferred.extend(failures);
+            if rest.is_empty() && self.deferred.len() <= rows_max {
+                self.last_attempt(&mut transaction, memory).await?;
+                return self.end(transaction, memory).await;
+            }
+            self.finish(transaction, memory).await?;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        self.deferred_in_transactions(memory, rows_max).await
+    }
+
+    /// The second attempt, where one transaction would be too long for it.
+    async fn deferred_in_transactions(
+        &mut self,
+        memory: &mut Memory,
+        rows_max: usize,
+    ) -> Result<(), RepositoryError> {
+        let mut all = std::mem::take(&mut self.deferred);
+        while !all.is_empty() {
+            let behind = all.split_off(all.len().min(rows_max));
+            self.deferred = std::mem::replace(&mut all, behind);
+            let mut transaction = self.begin(memory).await?;
+            self.last_attempt(&mut transaction, memory).await?;
+            if all.is_empty() {
+                return self.end(transaction, memory).await;
+            }
+            self.finish(transaction, memory).await?;
+        }
+        Ok(())
+    }
+
+    async fn begin(&mut self, memory: &mut Memory) -> Result<Transaction<'a>, RepositoryError> {
+        self.wrote = false;
+        let begin = (ACTION, Durability::Normal);
+        let mut transaction = self.session.begin(self.writer, memory, begin).await?;
+        on_native(&mut transaction, ACTION, |native| {
+            // Ends with the transaction. Rows come in any order, and a failure at once would name the wrong one.
+            Ok(native.execute("PRAGMA defer_foreign_keys = ON")?)
+        })
+        .await?;
+        Ok(transaction)
+    }
+
+    /// Tries to apply `work`; what failed, and why.
+    async fn attempt(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        memory: &mut Memory,
+        work: &[Work<'a>],
+    ) -> Result<Vec<(Work<'a>, Failure)>, RepositoryError> {
+        let pass = Pass::run(self.session, (transaction, memory), work).await?;
+        self.wrote |= pass.wrote;
+        self.applied.unchanged += pass.unchanged;
+        self.applied.left_scope += pass.left_scope;
+        self.applied
+            .changed
+            .extend(pass.changed.iter().map(|&at| work[at].row()));
+        if !pass.conflicts.is_empty() {
+            on_native(transaction, ACTION, |native| {
+                let named = pass
+                    .conflicts
+                    .iter()
+                    .map(|(model, conflict)| (&self.session.models()[*model], conflict));
+                quarantine::record_conflicts(native, named)
+            })
+            .await?;
+            let conflicts = pass.conflicts.into_iter().map(|(_, conflict)| conflict);
+            self.applied.conflicts.extend(conflicts);
+        }
+        Ok(pass
+            .failures
+            .into_iter()
+            .map(|(at, failure)| (work[at], failure))
+            .collect())
+    }
+
+    /// Tries what failed once more, now that everything else is in, and keeps what fails again.
+    async fn last_attempt(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        memory: &mut Memory,
+    ) -> Result<(), RepositoryError> {
+        let deferred = std::mem::take(&mut self.deferred);
+        let hopeful = !self.applied.changed.is_empty() || self.applied.left_scope > 0;
+        let (retried, mut failed): (Vec<_>, Vec<_>) = deferred
+            .into_iter()
+            .partition(|(_, failure)| hopeful && failure.may_pass());
+        if !retried.is_empty() {
+            let mut work: Vec<_> = retried.into_iter().map(|(work, _)| work).collect();
+            work::sort(self.session, &mut work);
+            failed.extend(self.attempt(transaction, memory, &work).await?);
+        }
+        on_native(transaction, ACTION, |native| {
+            failed
+                .into_iter()
+                .try_for_each(|(work, failure)| self.keep(native, memory, (work, failure)))
+        })
+        .await
+    }
+
+    /// Parks or quarantines what does not go in.
+    fn keep(
+        &mut self,
+        native: &Native<'_>,
+        memory: &mut Memory,
+        (work, failure): (Work<'a>, Failure),
+    ) -> Result<(), Fault> {
+        let sql = &self.session.models()[work.model];
+        let troubles = &mut memory.models[work.model].troubles;
+        let id = &work.item.id;
+        let reason = match failure {
+            Failure::Waits(reason) => {
+                self.wrote |= troubles.park(native, sql, (id, &reason))?;
+                self.applied.parked.push(RowRef {
+                    model: sql.model,
+                    id: id.clone(),
+                });
+                return Ok(());
+            }
+            Failure::Constraint(reason) | Failure::Unreadable(reason) => reason,
+        };
+        let raw = match &work.item.incoming {
+            Incoming::Absent => RawRecord::Inbound(None),
+            Incoming::Present(remote) => RawRecord::InboundColumns(remote.image.columns().to_vec()),
+            Incoming::Unreadable { document, .. } => RawRecord::Inbound(Some(document.clone())),
+        };
+        let record = Record {
+            name: &quarantine::row_name(id),
+            way: Way::Inbound,
+            reason: &reason,
+            raw: &raw,
+        };
+        self.wrote |= troubles.quarantine(native, sql, &record)?;
+        self.applied.quarantined.push(Quarantined {
+            model: sql.model,
+            id: Some(id.clone()),
+            way: Way::Inbound,
+            reason,
+        });
+        Ok(())
+    }
+
+    /// Ends the last transaction: the marks go with it.
+    async fn end(
+        &mut self,
+        mut transaction: Transaction<'_>,
+        memory: &mut Memory,
+    ) -> Result<(), RepositoryError> {
+        self.wrote |= on_native(&mut transaction, ACTION, |native| {
+            memory
+                .persisted
+                .set_marks(native, self.session.models(), self.batch.marks)
+        })
+        .await?;
+        self.finish(transaction, memory).await
+    }
+
+    async fn finish(
+        &mut self,
+        transaction: Transaction<'_>,
+        memory: &mut Memory,
+    ) -> Result<(), RepositoryError> {
+        if !self.wrote && memory.known_mark() == 0 {
+            return memory.end_unchanged(transaction).await;
+        }
+        self.session.commit(transaction, memory, ACTION).await?;
+        self.applied.transactions += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,377 @@
+//! One document meets one row: [`Table`] reads what is durable about the row, asks `merge::inbound`, and carries the answer out.
+
+use ditto_sync_core::{
+    column::{ColumnValue, Image},
+    intent::OutboxSeq,
+    merge::{EntriesChange, Inbound, KnownChange, Pending, RowChange, RowState, inbound},
+    repository::{Incoming, Remote},
+};
+
+use super::{
+    guard,
+    pass::{Failure, Pass},
+    work::Work,
+};
+use crate::{
+    draft::read_row,
+    known::{KnownWrite, content_key},
+    layout::kind,
+    native::{Native, NativeError, Statement},
+    outbox::{self, Prepended, canonical},
+    state::{Fault, Memory, ModelSql},
+};
+
+/// The statements for one table, prepared when first needed.
+pub(super) struct Table<'n> {
+    native: &'n Native<'n>,
+    sql: &'n ModelSql,
+    model: usize,
+    /// Triggers are off: nothing is captured anyway.
+    silent: bool,
+    select: Option<Statement<'n>>,
+    insert: Option<Statement<'n>>,
+    insert_if_absent: Option<Statement<'n>>,
+    update: Option<Statement<'n>>,
+    delete: Option<Statement<'n>>,
+    newest: Option<Statement<'n>>,
+}
+
+/// What a row change came to.
+enum Change {
+    None,
+    Row,
+    Left,
+}
+
+/// What was read of a row before the decision.
+struct Found {
+    state: RowState,
+    /// `None`: it was not looked at.
+    exists: Option<bool>,
+}
+
+impl<'n> Table<'n> {
+    pub(super) fn open(
+        native: &'n Native<'n>,
+        sql: &'n ModelSql,
+        (model, silent): (usize, bool),
+    ) -> Result<Self, Fault> {
+        Ok(Self {
+            native,
+            sql,
+            model,
+            silent,
+            select: None,
+            insert: None,
+            insert_if_absent: None,
+            update: None,
+            delete: None,
+            newest: None,
+        })
+    }
+
+    /// Reads outbox entries that this transaction itself has caused.
+    pub(super) fn catch_up(&mut self, memory: &mut Memory) -> Result<(), Fault> {
+        let newest = match &mut self.newest {
+            Some(newest) => newest,
+            none => none.insert(self.native.prepare(&outbox::newest_sql(self.sql))?),
+        };
+        let outbox = &mut memory.models[self.model].outbox;
+        if outbox.newest_seen() != Some(outbox::read_newest(newest)?) {
+            outbox.read(self.native, self.sql)?;
+        }
+        Ok(())
+    }
+
+    /// Applies one item.
+    pub(super) fn apply(
+        &mut self,
+        memory: &mut Memory,
+        pass: &mut Pass,
+        (at, work): (usize, &Work<'_>),
+    ) -> Result<(), Fault> {
+        if !self.silent {
+            self.catch_up(memory)?;
+        }
+        let remote = match &work.item.incoming {
+            Incoming::Absent => None,
+            Incoming::Present(remote) => Some(remote),
+            Incoming::Unreadable { reason, .. } => {
+                pass.failures.push((at, Failure::Unreadable(reason.to_string())));
+                return Ok(());
+            }
+        };
+        let key = match self.sql.model.id_to_columns(&work.item.id) {
+            Ok(key) => key,
+            Err(reason) => {
+                pass.failures.push((at, Failure::Unreadable(reason.to_string())));
+                return Ok(());
+            }
+        };
+        match self.meet(memory, pass, (work, &key, remote))? {
+            Ok((decision, change)) => self.record(memory, pass, (at, work, &key), (decision, change)),
+            Err(failure) => {
+                pass.failures.push((at, failure));
+                Ok(())
+            }
+        }
+    }
+
+    /// Decides, and changes the row.
+    fn meet(
+        &mut self,
+        memory: &Memory,
+        pass: &mut Pass,
+        (work, key, remote): (&Work<'_>, &[ColumnValue], Option<&Remote>),
+    ) -> Result<Result<(Inbound, Change), Failure>, Fault> {
+        let id = &work.item.id;
+        let known = memory.known(self.model).get(work.id);
+        let clean =
+            !self.sql.model.direction().sends() || memory.models[self.model].outbox.get(work.id).is_none();
+        if clean && known.is_none() && self.silent {
+            // Mostly the row is new: then one statement finds that out and puts it in.
+            let state = RowState::default();
+            let decision = inbound(self.sql.model, id, &state, remote);
+            if let RowChange::Put(image) = &decision.row
+                && self.inserted_if_absent(key, image)?
+            {
+                return Ok(Ok((decision, Change::Row)));
+            }
+        }
+        let found = match self.find(memory, work, (key, clean))? {
+            Ok(found) => found,
+            Err(reason) => {
+                return Ok(Err(Failure::Unreadable(format!(
+                    "the row in the table: {reason}"
+                ))));
+            }
+        };
+        let decision = inbound(self.sql.model, id, &found.state, remote);
+        Ok(match self.change_row(pass, (key, &decision, found.exists))? {
+            Ok(change) => Ok((decision, change)),
+            Err(failure) => Err(failure),
+        })
+    }
+
+    /// Whether the row was absent and is there now.
+    fn inserted_if_absent(&mut self, key: &[ColumnValue], image: &Image) -> Result<bool, Fault> {
+        let insert = match &mut self.insert_if_absent {
+            Some(insert) => insert,
+            none => none.insert(self.native.prepare(&self.sql.insert_if_absent)?),
+        };
+        match run(insert, key, image) {
+            Ok(()) => Ok(self.native.changes() > 0),
+            // The slow way says whether the row or a constraint is in the way.
+            Err(error) if error.is_constraint() => Ok(false),
+            Err(error) => match Failure::of_row(self.native, error)? {
+                Failure::Constraint(_) | Failure::Waits(_) | Failure::Unreadable(_) => Ok(false),
+            },
+        }
+    }
+
+    /// Reads what the decision needs: nothing of a row that is clean and known.
+    fn find(
+        &mut self,
+        memory: &Memory,
+        work: &Work<'_>,
+        (key, clean): (&[ColumnValue], bool),
+    ) -> Result<Result<Found, String>, Fault> {
+        let known = memory.known(self.model).get(work.id);
+        if clean && known.is_some() {
+            let state = RowState {
+                known,
+                ..RowState::default()
+            };
+            return Ok(Ok(Found { state, exists: None }));
+        }
+        let select = match &mut self.select {
+            Some(select) => select,
+            none => none.insert(self.native.prepare(&self.sql.select_row)?),
+        };
+        let row = match read_row(select, self.sql, key)? {
+            Ok(row) => row,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let mut pending = None;
+        let entries = memory.models[self.model].outbox.get(work.id).filter(|_| !clean);
+        if let Some(entries) = entries {
+            let base = match outbox::base_image(self.native, self.sql, entries) {
+                Ok(None) => None,
+                Ok(Some(image)) => Some(Ok(image)),
+                Err(error) => Some(Err(error)),
+            };
+            let base = match base.map(|image| canonical(self.sql, image)).transpose()? {
+                Some(Err(reason)) => return Ok(Err(reason)),
+                Some(Ok(image)) => Some(image),
+                None => None,
+            };
+            pending = Some(Pending {
+                base,
+                inserted: entries.inserted(),
+                last: OutboxSeq(entries.last()),
+            });
+        }
+        let exists = Some(row.is_some());
+        let state = RowState { row, pending, known };
+        Ok(Ok(Found { state, exists }))
+    }
+
+    fn change_row(
+        &mut self,
+        pass: &mut Pass,
+        (key, decision, exists): (&[ColumnValue], &Inbound, Option<bool>),
+    ) -> Result<Result<Change, Failure>, Fault> {
+        let outcome = match &decision.row {
+            RowChange::Keep => return Ok(Ok(Change::None)),
+            RowChange::Put(image) => {
+                if !self.silent {
+                    self.raise(pass, Some(key))?;
+                }
+                self.put(key, image, exists).map(|()| Change::Row)
+            }
+            RowChange::Delete => {
+                self.raise(pass, Some(key))?;
+                self.delete(key)
+                    .map(|deleted| if deleted { Change::Row } else { Change::None })
+            }
+            RowChange::Leave => {
+                self.raise(pass, None)?;
+                self.delete(key)
+                    .map(|deleted| if deleted { Change::Left } else { Change::None })
+            }
+        };
+        match outcome {
+            Ok(change) => Ok(Ok(change)),
+            Err(error) => Failure::of_row(self.native, error).map(Err),
+        }
+    }
+
+    fn raise(&mut self, pass: &mut Pass, key: Option<&[ColumnValue]>) -> Result<(), NativeError> {
+        assert!(!self.silent, "a guard is of no use while triggers are off");
+        pass.guarded = true;
+        match key {
+            Some(key) => guard::raise(self.native, self.sql, key),
+            None => guard::raise_for_everything(self.native),
+        }
+    }
+
+    /// Writes the row. An upsert would do, but it fires the insert triggers of the app, and checks NOT NULL of unmapped columns, for rows that exist.
+    fn put(&mut self, key: &[ColumnValue], image: &Image, exists: Option<bool>) -> Result<(), NativeError> {
+        if exists != Some(false) {
+            let Some(update_row) = &self.sql.update_row else {
+                let insert = match &mut self.insert_if_absent {
+                    Some(insert) => insert,
+                    none => none.insert(self.native.prepare(&self.sql.insert_if_absent)?),
+                };
+                return run(insert, key, image);
+            };
+            let update = match &mut self.update {
+                Some(update) => update,
+                none => none.insert(self.native.prepare(update_row)?),
+            };
+            run(update, key, image)?;
+            if self.native.changes() > 0 {
+                return Ok(());
+            }
+        }
+        let insert = match &mut self.insert {
+            Some(insert) => insert,
+            none => none.insert(self.native.prepare(&self.sql.insert_row)?),
+        };
+        run(insert, key, image)
+    }
+
+    fn delete(&mut self, key: &[ColumnValue]) -> Result<bool, NativeError> {
+        let delete = match &mut self.delete {
+            Some(delete) => delete,
+            none => none.insert(self.native.prepare(&self.sql.delete_row)?),
+        };
+        delete.bind_all(key)?;
+        delete.run()?;
+        Ok(self.native.changes() > 0)
+    }
+
+    /// Everything beside the row: outbox entries, known set, reports.
+    fn record(
+        &mut self,
+        memory: &mut Memory,
+        pass: &mut Pass,
+        (at, work, key): (usize, &Work<'_>, &[ColumnValue]),
+        (decision, change): (Inbound, Change),
+    ) -> Result<(), Fault> {
+        let of_model = &mut memory.models[self.model];
+        if of_model.troubles.concern_inbound(work.id) {
+            pass.wrote |= of_model
+                .troubles
+                .clear_inbound(self.native, self.sql, &work.item.id)?;
+        }
+        if decision.is_nothing() {
+            pass.unchanged += 1;
+            return Ok(());
+        }
+        match change {
+            Change::None => {}
+            Change::Row => pass.changed.push(at),
+            Change::Left => {
+                pass.left_scope += 1;
+                pass.changed.push(at);
+            }
+        }
+        pass.wrote |= !matches!((&change, &decision.entries), (Change::None, EntriesChange::Keep));
+        match &decision.entries {
+            EntriesChange::Keep => {}
+            EntriesChange::Drop => of_model
+                .outbox
+                .drop_entries(self.native, self.sql, work.id, None)?,
+            EntriesChange::Rebase(base) => {
+                of_model
+                    .outbox
+                    .rebase(self.native, self.sql, (work.id, key), base.as_ref())?;
+            }
+        }
+        let clean = of_model.outbox.get(work.id).is_none();
+        if let RowChange::Put(image) = &decision.row
+            && clean
+            && self.sql.user_triggers
+        {
+            self.capture_what_triggers_did(key, image)?;
+        }
+        if let Some(conflict) = decision.conflict {
+            pass.wrote = true;
+            pass.conflicts.push((self.model, conflict));
+        }
+        let hash = match decision.known {
+            KnownChange::Keep => return Ok(()),
+            KnownChange::Set(hash) => Some(content_key(hash)),
+            KnownChange::Forget => None,
+        };
+        memory.write_known(KnownWrite {
+            model: self.model,
+            id: work.id,
+            hash,
+        });
+        Ok(())
+    }
+
+    /// The guard keeps capture from seeing the row, and with it what triggers of the app made of the row: that is a local change.
+    fn capture_what_triggers_did(&mut self, key: &[ColumnValue], image: &Image) -> Result<(), Fault> {
+        let select = match &mut self.select {
+            Some(select) => select,
+            none => none.insert(self.native.prepare(&self.sql.select_row)?),
+        };
+        if read_row(select, self.sql, key)?.as_ref() == Ok(&Some(image.clone())) {
+            return Ok(());
+        }
+        let entry = Prepended {
+            kind: kind::UPDATE,
+            key,
+            base: Some(image),
+        };
+        Ok(outbox::append(self.native, self.sql, entry)?)
+    }
+}
+
+fn run(statement: &mut Statement<'_>, key: &[ColumnValue], image: &Image) -> Result<(), NativeError> {
+    let values: Vec<_> = key.iter().chain(image.columns()).collect();
+    statement.run_with(&values)
+}

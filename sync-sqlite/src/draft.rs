@@ -1,0 +1,417 @@
+//! From dirty rows to the next durable intent: [`draft`].
+//!
+//! Not here: what to send of a row (`merge::outbound`), and rows that no store has met (`seeding`).
+
+mod seeding;
+
+use ditto_sync_core::{
+    column::{ColumnValue, Image},
+    hash::IdHash,
+    id::DocumentId,
+    intent::{BatchId, Intent, Operation, OutboxSeq},
+    merge::{Outbound, Pending, RowState, leaves_scope, outbound},
+    repository::{Draft, DraftRequest, Quarantined, RepositoryError, Way},
+};
+
+use crate::{
+    codec::RawRecord,
+    connection::{Durability, Reader, Writer},
+    known::id_key,
+    layout::kind,
+    native::{Native, Statement},
+    outbox::{self, EntryKey, canonical, read_image, read_key},
+    quarantine::{self, Record},
+    scope,
+    state::{Fault, Memory, ModelMemory, ModelSql, SLICE_ROWS, Session, on_native},
+};
+
+/// Slices of a table looked through for rows to seed in one transaction: bounds how long the write lock is held where all rows are known.
+const SEEDING_SLICES_MAX: usize = 16;
+
+const ACTION: &str = "draft the next write to the store";
+
+/// Computes the next intent and makes it durable.
+pub(crate) async fn draft(
+    session: &Session,
+    (writer, reader): (&Writer, &Reader),
+    request: DraftRequest<'_>,
+) -> Result<Draft, RepositoryError> {
+    let mut memory = session.memory().await;
+    if !has_work(session, reader, &memory, request).await? {
+        return Ok(Draft::default());
+    }
+    let all: Vec<_> = (0..session.models().len()).collect();
+    session.load_known(reader, &mut memory, &all).await?;
+    let mut transaction = session
+        .begin(writer, &mut memory, (ACTION, Durability::Full))
+        .await?;
+    assert!(
+        memory.persisted.in_flight.is_none(),
+        "an intent is drafted when none is in flight"
+    );
+    let mut drafting = Drafting::new(session, request);
+    for &model in session.order() {
+        let mut after = Some(i64::MIN);
+        while let Some(position) = after {
+            let step = |native: &Native<'_>| drafting.dirty_rows(native, &mut memory, (model, position));
+            after = on_native(&mut transaction, ACTION, step).await?;
+            tokio::task::yield_now().await;
+        }
+    }
+    if request.seed {
+        let mut slices = 0;
+        for &model in session.order() {
+            while !drafting.is_full() && slices < SEEDING_SLICES_MAX {
+                slices += 1;
+                let step = |native: &Native<'_>| drafting.unmet_rows(native, &mut memory, model);
+                if !on_native(&mut transaction, ACTION, step).await? {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        drafting.draft.more |= slices == SEEDING_SLICES_MAX;
+    }
+    let (draft, wrote) = on_native(&mut transaction, ACTION, |native| {
+        drafting.finish(native, &mut memory)
+    })
+    .await?;
+    if wrote {
+        session.commit(transaction, &mut memory, ACTION).await?;
+    } else {
+        memory.end_unchanged(transaction).await?;
+    }
+    Ok(draft)
+}
+
+/// Whether a transaction could find anything to do: an idle call must not even take the write lock.
+async fn has_work(
+    session: &Session,
+    reader: &Reader,
+    memory: &Memory,
+    request: DraftRequest<'_>,
+) -> Result<bool, RepositoryError> {
+    let sends = |model: usize| session.models()[model].model.direction().sends();
+    let unseeded = |model: usize| request.seed && sends(model) && !memory.persisted.seeded[model];
+    let doubtful = memory.is_doubtful();
+    for model in 0..session.models().len() {
+        if unseeded(model) || (!doubtful && unsent_rows(&memory.models[model]) > 0) {
+            return Ok(true);
+        }
+    }
+    let mut transaction = reader.begin(ACTION).await?;
+    let changed = on_native(&mut transaction, ACTION, |native| {
+        for (sql, memory) in session.models().iter().zip(&memory.models) {
+            let newest = outbox::newest(native, sql)?;
+            let seen = memory.outbox.newest_seen().filter(|_| !doubtful);
+            if newest != seen.unwrap_or(outbox::NONE_SEEN) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    })
+    .await?;
+    transaction.rollback().await?;
+    Ok(changed)
+}
+
+/// Dirty rows that are not known to be impossible to send.
+fn unsent_rows(memory: &ModelMemory) -> usize {
+    let held = memory
+        .troubles
+        .held()
+        .filter(|(name, last)| memory.outbox.last_of(name) == Some(*last));
+    memory.outbox.len() - held.count()
+}
+
+/// A draft in the making.
+struct Drafting<'a> {
+    session: &'a Session,
+    request: DraftRequest<'a>,
+    operations: Vec<Operation>,
+    /// Of them, how many leave their row clean.
+    covering: usize,
+    draft: Draft,
+    wrote: bool,
+}
+
+/// A row whose entries mean nothing.
+struct Meaningless {
+    id: u128,
+    document: DocumentId,
+    key: Vec<ColumnValue>,
+    row: Option<Image>,
+}
+
+/// A row that cannot be sent.
+struct Unsendable {
+    name: Vec<u8>,
+    id: Option<DocumentId>,
+    last: i64,
+    reason: String,
+}
+
+impl<'a> Drafting<'a> {
+    fn new(session: &'a Session, request: DraftRequest<'a>) -> Self {
+        Self {
+            session,
+            request,
+            operations: Vec::new(),
+            covering: 0,
+            draft: Draft::default(),
+            wrote: false,
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.operations.len() >= self.request.operations_max
+    }
+
+    /// Looks at the dirty rows of `model` whose first entry lies behind `after`; where to go on.
+    fn dirty_rows(
+        &mut self,
+        native: &Native<'_>,
+        memory: &mut Memory,
+        (model, after): (usize, i64),
+    ) -> Result<Option<i64>, Fault> {
+        let sql = &self.session.models()[model];
+        let of_model = &mut memory.models[model];
+        if of_model.outbox.is_empty() || self.is_full() {
+            return Ok(None);
+        }
+        if !sql.model.direction().sends() {
+            self.draft.dropped += of_model.outbox.clear(native, sql)?;
+            self.wrote = true;
+            return Ok(None);
+        }
+        let (mut meaningless, mut unsendable) = (Vec::new(), Vec::new());
+        if after == i64::MIN {
+            unsendable.extend(nameless_rows(of_model));
+        }
+        let mut entries = native.prepare(&sql.images_after)?;
+        entries.bind_i64(1, after)?;
+        let mut rows = native.prepare(&sql.select_row)?;
+        let (mut read, mut position) = (0, None);
+        while read < SLICE_ROWS && !self.is_full() {
+            if !entries.step()? {
+                position = None;
+                break;
+            }
+            read += 1;
+            position = Some(entries.column_i64(0));
+            let Some(found) = DirtyRow::at(&entries, sql, &memory.models[model])? else {
+                continue;
+            };
+            match found.decide(&entries, &mut rows, (sql, memory.known(model).get(found.id)))? {
+                Ok((Outbound::Send(operation), _)) => {
+                    self.covering += usize::from(operation.record.covers.is_some());
+                    self.operations.push(*operation);
+                }
+                Ok((Outbound::Drop, row)) => meaningless.push(found.meaningless(row)),
+                Ok((Outbound::Nothing, _)) => {}
+                Err(reason) => unsendable.push(found.unsendable(reason)),
+            }
+        }
+        drop((entries, rows));
+        self.drop_meaningless(native, memory, (model, meaningless))?;
+        self.quarantine(native, memory, (model, unsendable))?;
+        Ok(position)
+    }
+
+    /// Drops entries that mean nothing. Their rows are clean now, so the scope is judged.
+    fn drop_meaningless(
+        &mut self,
+        native: &Native<'_>,
+        memory: &mut Memory,
+        (model, rows): (usize, Vec<Meaningless>),
+    ) -> Result<(), Fault> {
+        let sql = &self.session.models()[model];
+        let ids: Vec<_> = rows.iter().map(|row| (row.id, None)).collect();
+        memory.models[model].outbox.drop_all(native, sql, &ids)?;
+        self.draft.dropped += rows.len();
+        self.wrote |= !rows.is_empty();
+        for row in rows {
+            memory.models[model]
+                .troubles
+                .clear_outbound(native, sql, &row.document)?;
+            let state = RowState {
+                known: memory.known(model).get(row.id),
+                row: row.row,
+                pending: None,
+            };
+            let in_scope = state
+                .row
+                .as_ref()
+                .is_none_or(|image| self.request.scopes.admits_row(sql.model, &row.document, image));
+            if leaves_scope(&state, in_scope)
+                && scope::leave(native, memory, (sql, model), (row.id, &row.key))?
+            {
+                self.draft.left_scope += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn quarantine(
+        &mut self,
+        native: &Native<'_>,
+        memory: &mut Memory,
+        (model, rows): (usize, Vec<Unsendable>),
+    ) -> Result<(), Fault> {
+        let sql = &self.session.models()[model];
+        for row in rows {
+            let record = Record {
+                name: &row.name,
+                way: Way::Outbound,
+                reason: &row.reason,
+                raw: &RawRecord::Outbound { last: row.last },
+            };
+            self.wrote |= memory.models[model].troubles.quarantine(native, sql, &record)?;
+            self.draft.quarantined.push(Quarantined {
+                model: sql.model,
+                id: row.id,
+                way: Way::Outbound,
+                reason: row.reason,
+            });
+        }
+        Ok(())
+    }
+
+    /// Writes the intent; the draft, and whether anything was written at all.
+    fn finish(mut self, native: &Native<'_>, memory: &mut Memory) -> Result<(Draft, bool), Fault> {
+        let models = self.session.models().iter().zip(&memory.models);
+        let unsent: usize = models
+            .filter(|(sql, _)| sql.model.direction().sends())
+            .map(|(_, memory)| unsent_rows(memory))
+            .sum();
+        self.draft.more |= unsent > self.covering;
+        if !self.operations.is_empty() {
+            let batch = BatchId {
+                replica: memory.persisted.replica,
+                sequence: memory.persisted.next_sequence,
+            };
+            let intent = Intent {
+                batch,
+                operations: self.operations,
+            };
+            memory.persisted.put_in_flight(native, &intent)?;
+            self.draft.intent = Some(intent);
+            self.wrote = true;
+        }
+        Ok((self.draft, self.wrote))
+    }
+}
+
+/// Rows whose key makes no id, unless that is in the quarantine already.
+fn nameless_rows(memory: &ModelMemory) -> impl Iterator<Item = Unsendable> {
+    let rows = memory.outbox.nameless();
+    let news = rows.filter(|(name, row)| !memory.troubles.held_name(name, row.last));
+    news.map(|(name, row)| Unsendable {
+        name: name.clone(),
+        id: None,
+        last: row.last,
+        reason: row.reason.clone(),
+    })
+}
+
+/// A dirty row, at its first entry.
+struct DirtyRow {
+    id: u128,
+    document: DocumentId,
+    key: Vec<ColumnValue>,
+    inserted: bool,
+    last: i64,
+}
+
+impl DirtyRow {
+    /// The row whose first entry this is; `None` for later entries, and for rows known to be impossible to send.
+    fn at(entries: &Statement<'_>, sql: &ModelSql, memory: &ModelMemory) -> Result<Option<Self>, Fault> {
+        let EntryKey::Id(document, key) = read_key(entries, sql, 2)? else {
+            return Ok(None);
+        };
+        let id = id_key(IdHash::of(&document));
+        let of_row = memory.outbox.get(id);
+        let Some(of_row) = of_row.filter(|row| row.first() == entries.column_i64(0)) else {
+            return Ok(None);
+        };
+        if memory.troubles.hold(&document, of_row.last()) {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            id,
+            document,
+            key,
+            inserted: of_row.inserted(),
+            last: of_row.last(),
+        }))
+    }
+
+    /// What to send of it, and the row as it is; or why it cannot be sent.
+    fn decide(
+        &self,
+        entries: &Statement<'_>,
+        rows: &mut Statement<'_>,
+        (sql, known): (&ModelSql, Option<ditto_sync_core::hash::ContentHash>),
+    ) -> Result<Result<(Outbound, Option<Image>), String>, Fault> {
+        let base = if entries.column_text(1)? == kind::INSERT {
+            None
+        } else {
+            match canonical(sql, read_image(entries, sql, 2 + sql.keys()))? {
+                Ok(base) => Some(base),
+                Err(reason) => return Ok(Err(format!("the value before the change: {reason}"))),
+            }
+        };
+        let row = match read_row(rows, sql, &self.key)? {
+            Ok(row) => row,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let state = RowState {
+            row,
+            pending: Some(Pending {
+                base,
+                inserted: self.inserted,
+                last: OutboxSeq(self.last),
+            }),
+            known,
+        };
+        let decision = outbound(sql.model, &self.document, &state);
+        Ok(decision
+            .map(|decision| (decision, state.row))
+            .map_err(|reason| reason.to_string()))
+    }
+
+    fn meaningless(self, row: Option<Image>) -> Meaningless {
+        Meaningless {
+            id: self.id,
+            document: self.document,
+            key: self.key,
+            row,
+        }
+    }
+
+    fn unsendable(self, reason: String) -> Unsendable {
+        Unsendable {
+            name: quarantine::row_name(&self.document),
+            id: Some(self.document),
+            last: self.last,
+            reason,
+        }
+    }
+}
+
+/// The row with this key, canonical; the inner error says why it cannot be read as a row of the model.
+pub(crate) fn read_row(
+    rows: &mut Statement<'_>,
+    sql: &ModelSql,
+    key: &[ColumnValue],
+) -> Result<Result<Option<Image>, String>, Fault> {
+    rows.reset();
+    rows.bind_all(key)?;
+    if !rows.step()? {
+        rows.reset();
+        return Ok(Ok(None));
+    }
+    let row = canonical(sql, read_image(rows, sql, 0))?;
+    rows.reset();
+    Ok(row.map(Some))
+}

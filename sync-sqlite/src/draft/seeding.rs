@@ -1,0 +1,122 @@
+//! Rows that no store has met and no trigger has seen: they go out as seeds.
+//!
+//! A pass goes over the table in key order. What it finds is known once it is acknowledged, so the pass that finds nothing is the last one ever.
+
+use ditto_sync_core::{
+    hash::IdHash,
+    merge::{Outbound, RowState, outbound},
+};
+
+use super::{Drafting, Unsendable};
+use crate::{
+    known::id_key,
+    native::Native,
+    outbox::{EntryKey, canonical, read_image, read_key},
+    quarantine,
+    state::{Fault, Memory, SLICE_ROWS},
+};
+
+impl Drafting<'_> {
+    /// Looks at the next rows of `model`; whether there may be more of them.
+    pub(super) fn unmet_rows(
+        &mut self,
+        native: &Native<'_>,
+        memory: &mut Memory,
+        model: usize,
+    ) -> Result<bool, Fault> {
+        let sql = &self.session.models()[model];
+        if memory.persisted.seeded[model] || !sql.model.direction().sends() {
+            return Ok(false);
+        }
+        let mut seeding = memory.models[model].seeding.clone();
+        let mut rows = match &seeding.after {
+            None => native.prepare(&sql.first_rows)?,
+            Some(after) => {
+                let mut rows = native.prepare(&sql.next_rows)?;
+                for (at, column) in after.iter().enumerate() {
+                    rows.bind(2 + at, column)?;
+                }
+                rows
+            }
+        };
+        rows.bind_i64(1, i64::try_from(SLICE_ROWS).expect("a slice is small"))?;
+        let (mut read, mut progress, mut unsendable) = (0, false, Vec::new());
+        while !self.is_full() && rows.step()? {
+            read += 1;
+            let (id, columns) = match read_key(&rows, sql, 0)? {
+                EntryKey::Id(id, columns) => (id, columns),
+                EntryKey::Nameless(name, reason) => {
+                    if !memory.models[model].troubles.held_name(&name, 0) {
+                        unsendable.push(Unsendable {
+                            name,
+                            id: None,
+                            last: 0,
+                            reason,
+                        });
+                    }
+                    continue;
+                }
+            };
+            progress = true;
+            seeding.after = Some(columns);
+            let key = id_key(IdHash::of(&id));
+            let of_model = &memory.models[model];
+            if memory.known(model).contains(key)
+                || of_model.outbox.get(key).is_some()
+                || of_model.troubles.hold(&id, 0)
+            {
+                continue;
+            }
+            let decision = canonical(sql, read_image(&rows, sql, sql.keys()))?.and_then(|row| {
+                let state = RowState {
+                    row: Some(row),
+                    ..RowState::default()
+                };
+                outbound(sql.model, &id, &state).map_err(|reason| reason.to_string())
+            });
+            match decision {
+                Ok(Outbound::Send(operation)) => {
+                    seeding.found = true;
+                    self.operations.push(*operation);
+                }
+                Ok(_) => {}
+                Err(reason) => unsendable.push(Unsendable {
+                    name: quarantine::row_name(&id),
+                    id: Some(id),
+                    last: 0,
+                    reason,
+                }),
+            }
+        }
+        drop(rows);
+        self.quarantine(native, memory, (model, unsendable))?;
+        // A whole slice of keys that make no id leaves nothing to go on from; they are in the quarantine.
+        if (read == SLICE_ROWS && progress) || self.is_full() {
+            memory.models[model].seeding = seeding;
+            self.draft.more = true;
+            return Ok(!self.is_full());
+        }
+        self.end_pass(native, memory, (model, seeding.found))?;
+        Ok(false)
+    }
+
+    /// The end of the table was reached.
+    fn end_pass(
+        &mut self,
+        native: &Native<'_>,
+        memory: &mut Memory,
+        (model, found): (usize, bool),
+    ) -> Result<(), Fault> {
+        memory.models[model].seeding = Default::default();
+        if found {
+            // Another pass tells whether all of it was taken.
+            self.draft.more = true;
+        } else {
+            memory
+                .persisted
+                .set_seeded(native, &self.session.models()[model], (model, true))?;
+            self.wrote = true;
+        }
+        Ok(())
+    }
+}

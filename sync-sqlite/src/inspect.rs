@@ -1,0 +1,175 @@
+//! What is where, without changing anything: [`unseen`], [`parked`], [`pending`].
+
+use std::collections::HashSet;
+
+use ditto_sync_core::{
+    column::ColumnValue,
+    descriptor::ModelDescriptor,
+    hash::IdHash,
+    id::DocumentId,
+    repository::{PendingCount, RepositoryError, RowRef},
+};
+
+use crate::{
+    connection::Reader,
+    known::id_key,
+    native::Native,
+    outbox::{EntryKey, read_key},
+    quarantine,
+    state::{Fault, Memory, ModelSql, Session, on_native},
+};
+
+/// Keys read in one go.
+const SLICE_KEYS: usize = 2048;
+
+/// The ids of known rows, and of known documents whose rows have changes, that are not in `seen`.
+///
+/// A known document without a row and without an outbox entry has no name any more, only a hash; capture leaves no such document behind.
+pub(crate) async fn unseen(
+    session: &Session,
+    reader: &Reader,
+    model: &'static ModelDescriptor,
+    seen: &HashSet<IdHash>,
+) -> Result<Vec<DocumentId>, RepositoryError> {
+    const ACTION: &str = "list the rows that the store has not";
+    let mut memory = session.memory().await;
+    let model = session.position(model)?;
+    let sql = &session.models()[model];
+    session.load_known(reader, &mut memory, &[model]).await?;
+    let mut search = Search {
+        seen,
+        found: HashSet::new(),
+        ids: Vec::new(),
+    };
+    let mut transaction = reader.begin(ACTION).await?;
+    let mut after = Some(Position::Start);
+    while let Some(position) = after {
+        after = on_native(&mut transaction, ACTION, |native| {
+            search.rows(native, (&memory, model, sql), &position)
+        })
+        .await?;
+        tokio::task::yield_now().await;
+    }
+    on_native(&mut transaction, ACTION, |native| {
+        search.entries(native, (&memory, model, sql))
+    })
+    .await?;
+    transaction.rollback().await?;
+    Ok(search.ids)
+}
+
+/// Documents that wait for another row.
+pub(crate) async fn parked(session: &Session, reader: &Reader) -> Result<Vec<RowRef>, RepositoryError> {
+    const ACTION: &str = "list the documents that wait for other rows";
+    let mut transaction = reader.begin(ACTION).await?;
+    let rows = on_native(&mut transaction, ACTION, |native| {
+        let mut rows = Vec::new();
+        for &model in session.order() {
+            let sql = &session.models()[model];
+            let ids = quarantine::waiting(native, sql.number)?;
+            rows.extend(ids.into_iter().map(|id| RowRef { model: sql.model, id }));
+        }
+        Ok(rows)
+    })
+    .await?;
+    transaction.rollback().await?;
+    Ok(rows)
+}
+
+/// How much is dirty, parked and in quarantine, by model.
+pub(crate) async fn pending(
+    session: &Session,
+    reader: &Reader,
+) -> Result<Vec<PendingCount>, RepositoryError> {
+    const ACTION: &str = "count the changes that are not sent";
+    let mut transaction = reader.begin(ACTION).await?;
+    let counts = on_native(&mut transaction, ACTION, |native| {
+        let counts = session.models().iter().map(|sql| {
+            let of_model = format!("model = {}", sql.number);
+            Ok(PendingCount {
+                collection: sql.model.collection(),
+                entries: count(native, &sql.outbox, "1")?,
+                parked: count(native, "main.ditto_sync_parked", &of_model)?,
+                quarantined: count(native, "main.ditto_sync_quarantine", &of_model)?,
+            })
+        });
+        counts.collect()
+    })
+    .await?;
+    transaction.rollback().await?;
+    Ok(counts)
+}
+
+/// Where a search through a table goes on.
+enum Position {
+    Start,
+    After(Vec<ColumnValue>),
+}
+
+/// A search for ids that are not among those seen.
+struct Search<'a> {
+    seen: &'a HashSet<IdHash>,
+    found: HashSet<IdHash>,
+    ids: Vec<DocumentId>,
+}
+
+impl Search<'_> {
+    /// Looks at the next rows; where to go on.
+    fn rows(
+        &mut self,
+        native: &Native<'_>,
+        (memory, model, sql): (&Memory, usize, &ModelSql),
+        position: &Position,
+    ) -> Result<Option<Position>, Fault> {
+        let mut rows = match position {
+            Position::Start => native.prepare(&sql.first_keys)?,
+            Position::After(key) => {
+                let mut rows = native.prepare(&sql.next_keys)?;
+                for (at, column) in key.iter().enumerate() {
+                    rows.bind(2 + at, column)?;
+                }
+                rows
+            }
+        };
+        rows.bind_i64(1, i64::try_from(SLICE_KEYS).expect("a slice is small"))?;
+        let (mut read, mut last) = (0, None);
+        while rows.step()? {
+            read += 1;
+            // A key that makes no id was never agreed on with any document.
+            if let EntryKey::Id(id, columns) = read_key(&rows, sql, 0)? {
+                self.look_at(memory, model, id);
+                last = Some(columns);
+            }
+        }
+        Ok(last.filter(|_| read == SLICE_KEYS).map(Position::After))
+    }
+
+    fn entries(
+        &mut self,
+        native: &Native<'_>,
+        (memory, model, sql): (&Memory, usize, &ModelSql),
+    ) -> Result<(), Fault> {
+        let mut entries = native.prepare(&sql.entries_after)?;
+        entries.bind_i64(1, i64::MIN)?;
+        while entries.step()? {
+            if let EntryKey::Id(id, _) = read_key(&entries, sql, 2)? {
+                self.look_at(memory, model, id);
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at(&mut self, memory: &Memory, model: usize, id: DocumentId) {
+        let hash = IdHash::of(&id);
+        if memory.known(model).contains(id_key(hash)) && !self.seen.contains(&hash) && self.found.insert(hash)
+        {
+            self.ids.push(id);
+        }
+    }
+}
+
+fn count(native: &Native<'_>, table: &str, condition: &str) -> Result<u64, Fault> {
+    let mut select = native.prepare(&format!("SELECT count(*) FROM {table} WHERE {condition}"))?;
+    select.step()?;
+    Ok(select.column_i64(0).unsigned_abs())
+}

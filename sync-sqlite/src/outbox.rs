@@ -1,0 +1,449 @@
+//! Which rows of one model are dirty: an exact copy of its outbox in memory, and the edits of the outbox itself: [`Outbox`].
+//!
+//! The copy grows by reading what lies behind the newest entry seen, inside the write transaction that needs it. A transaction that failed or was
+//! cancelled leaves it in doubt, and the next one reads everything again (`state`). Not here: what entries mean (`merge`).
+
+use std::collections::{HashMap, hash_map};
+
+use ditto_sync_core::{
+    column::{ColumnValue, Image},
+    descriptor::RowError,
+    hash::IdHash,
+    id::DocumentId,
+};
+
+use crate::{
+    codec::{self, RowName},
+    known::{HashedMap, id_key},
+    layout::kind,
+    native::{Native, NativeError, Statement},
+    state::{Fault, ModelSql},
+};
+
+/// The newest entry seen in an empty outbox: SQLite numbers the next one from 1, and repairs put entries before all others, below 0 even.
+pub(crate) const NONE_SEEN: i64 = i64::MIN;
+
+/// The dirty rows of one model.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    rows: HashedMap<RowEntries>,
+    /// Rows whose key columns make no id, by those columns as kept, and their newest entry.
+    nameless: HashMap<Vec<u8>, Nameless>,
+    newest: Option<i64>,
+}
+
+/// The entries of one row.
+#[derive(Debug)]
+pub(crate) struct RowEntries {
+    first: Entry,
+    /// Mostly empty: no allocation.
+    rest: Vec<Entry>,
+}
+
+/// A row whose key columns make no id.
+#[derive(Debug)]
+pub(crate) struct Nameless {
+    pub(crate) last: i64,
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    seq: i64,
+    insert: bool,
+}
+
+impl RowEntries {
+    pub(crate) fn first(&self) -> i64 {
+        self.first.seq
+    }
+
+    pub(crate) fn last(&self) -> i64 {
+        self.rest.last().unwrap_or(&self.first).seq
+    }
+
+    pub(crate) fn starts_with_insert(&self) -> bool {
+        self.first.insert
+    }
+
+    /// Whether some entry is an insert.
+    pub(crate) fn inserted(&self) -> bool {
+        self.all().any(|entry| entry.insert)
+    }
+
+    fn all(&self) -> impl Iterator<Item = Entry> {
+        std::iter::once(self.first).chain(self.rest.iter().copied())
+    }
+}
+
+impl Outbox {
+    pub(crate) fn get(&self, id: u128) -> Option<&RowEntries> {
+        self.rows.get(&id)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.nameless.is_empty()
+    }
+
+    /// How many rows are dirty.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len() + self.nameless.len()
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (u128, &RowEntries)> {
+        self.rows.iter().map(|(id, entries)| (*id, entries))
+    }
+
+    pub(crate) fn nameless(&self) -> impl Iterator<Item = (&Vec<u8>, &Nameless)> {
+        self.nameless.iter()
+    }
+
+    /// The newest entry of a row, by its name in the quarantine.
+    pub(crate) fn last_of(&self, name: &[u8]) -> Option<i64> {
+        if let Some(nameless) = self.nameless.get(name) {
+            return Some(nameless.last);
+        }
+        match codec::decode(name) {
+            Ok(RowName::Id(id)) => self.get(id_key(IdHash::of(&id))).map(RowEntries::last),
+            _ => None,
+        }
+    }
+
+    /// The newest entry seen; `None` until the table has been read.
+    pub(crate) fn newest_seen(&self) -> Option<i64> {
+        self.newest
+    }
+
+    /// Reads the entries that are new since the last read; everything, the first time. Only inside a write transaction: then nothing is missed.
+    /// Whether entries had to be changed, so that the transaction must not be thrown away.
+    pub(crate) fn read(&mut self, native: &Native<'_>, sql: &ModelSql) -> Result<bool, Fault> {
+        let mut select = native.prepare(&sql.entries_after)?;
+        let seen = self.newest.unwrap_or(NONE_SEEN);
+        select.bind_i64(1, seen)?;
+        let mut any_replace = false;
+        while select.step()? {
+            let seq = select.column_i64(0);
+            let kind = select.column_text(1)?;
+
+            any_replace |= kind == kind::REPLACE;
+            let insert = kind == kind::INSERT;
+            self.newest = Some(seq);
+            self.take(Entry { seq, insert }, read_key(&select, sql, 2)?);
+        }
+        drop(select);
+        self.newest.get_or_insert(NONE_SEEN);
+        if any_replace {
+            // Whatever was being replaced is done by now. Left as they are, a later trigger would take these entries for its own.
+            let mut settle = native.prepare(&sql.settle_replaced)?;
+            settle.bind_i64(1, seen)?;
+            settle.run()?;
+        }
+        Ok(any_replace)
+    }
+
+    fn take(&mut self, entry: Entry, key: EntryKey) {
+        match key {
+            EntryKey::Id(id, _) => match self.rows.entry(id_key(IdHash::of(&id))) {
+                hash_map::Entry::Occupied(mut row) => row.get_mut().rest.push(entry),
+                hash_map::Entry::Vacant(row) => {
+                    row.insert(RowEntries {
+                        first: entry,
+                        rest: Vec::new(),
+                    });
+                }
+            },
+            EntryKey::Nameless(name, reason) => {
+                let last = entry.seq;
+                self.nameless.insert(name, Nameless { last, reason });
+            }
+        }
+    }
+
+    /// Drops the entries of `id` up to `upto`; all of them when that is `None`.
+    pub(crate) fn drop_entries(
+        &mut self,
+        native: &Native<'_>,
+        sql: &ModelSql,
+        id: u128,
+        upto: Option<i64>,
+    ) -> Result<(), Fault> {
+        self.drop_all(native, sql, &[(id, upto)])
+    }
+
+    /// Drops the entries of several rows, each up to its bound.
+    pub(crate) fn drop_all(
+        &mut self,
+        native: &Native<'_>,
+        sql: &ModelSql,
+        rows: &[(u128, Option<i64>)],
+    ) -> Result<(), Fault> {
+        // Nothing unseen may lie behind the newest entry when that is dropped: its number is given out again.
+        self.read(native, sql)?;
+        let mut dropped = Vec::with_capacity(rows.len());
+        for (id, upto) in rows {
+            self.forget(*id, upto.unwrap_or(i64::MAX), &mut dropped);
+        }
+        if dropped.is_empty() {
+            return Ok(());
+        }
+        delete_entries(native, sql, &mut dropped)?;
+        self.newest = Some(newest(native, sql)?);
+        Ok(())
+    }
+
+    /// Drops every entry; how many rows were dirty.
+    pub(crate) fn clear(&mut self, native: &Native<'_>, sql: &ModelSql) -> Result<usize, Fault> {
+        self.read(native, sql)?;
+        let rows = self.len();
+        if rows > 0 {
+            native.execute(&format!("DELETE FROM {}", sql.outbox))?;
+        }
+        *self = Self {
+            newest: Some(NONE_SEEN),
+            ..Self::default()
+        };
+        Ok(rows)
+    }
+
+    /// The base of a dirty row becomes `base`; `None`: there is none any more.
+    pub(crate) fn rebase(
+        &mut self,
+        native: &Native<'_>,
+        sql: &ModelSql,
+        (id, key): (u128, &[ColumnValue]),
+        base: Option<&Image>,
+    ) -> Result<(), Fault> {
+        let Some(entries) = self.rows.get_mut(&id) else {
+            return Ok(());
+        };
+        match base {
+            Some(base) if entries.first.insert => {
+                // An insert has no image: the base goes into a delete before it, which together say "a new write of every field".
+                let first = prepend(
+                    native,
+                    sql,
+                    Prepended {
+                        kind: kind::DELETE,
+                        key,
+                        base: Some(base),
+                    },
+                )?;
+                let insert = std::mem::replace(
+                    &mut entries.first,
+                    Entry {
+                        seq: first,
+                        insert: false,
+                    },
+                );
+                entries.rest.insert(0, insert);
+            }
+            Some(base) => {
+                let mut rebase = native.prepare(&sql.rebase_entry)?;
+                rebase.bind_i64(1, entries.first.seq)?;
+                for (at, column) in base.columns().iter().enumerate() {
+                    rebase.bind(2 + at, column)?;
+                }
+                rebase.run()?;
+            }
+            None => {
+                let mut unbase = native.prepare(&sql.unbase_entry)?;
+                unbase.bind_i64(1, entries.first.seq)?;
+                unbase.run()?;
+                entries.first.insert = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, id: u128, upto: i64, dropped: &mut Vec<i64>) {
+        let Some(mut entries) = self.rows.remove(&id) else {
+            return;
+        };
+        if entries.last() <= upto {
+            dropped.extend(entries.all().map(|entry| entry.seq));
+            return;
+        }
+        if entries.first.seq <= upto {
+            dropped.push(entries.first.seq);
+            let kept = entries.rest.partition_point(|entry| entry.seq <= upto);
+            dropped.extend(entries.rest.drain(..kept).map(|entry| entry.seq));
+            entries.first = entries.rest.remove(0);
+        }
+        self.rows.insert(id, entries);
+    }
+}
+
+/// An entry to put before all others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Prepended<'a> {
+    pub(crate) kind: &'static str,
+    pub(crate) key: &'a [ColumnValue],
+    pub(crate) base: Option<&'a Image>,
+}
+
+/// Puts an entry before all others; its number. The caller brings the copy in memory up to date.
+pub(crate) fn prepend(native: &Native<'_>, sql: &ModelSql, entry: Prepended<'_>) -> Result<i64, Fault> {
+    let mut oldest = native.prepare(&format!("SELECT coalesce(min(seq), 1) FROM {}", sql.outbox))?;
+    oldest.step()?;
+    let seq = oldest.column_i64(0).saturating_sub(1);
+    drop(oldest);
+    let mut insert = native.prepare(&sql.insert_entry)?;
+    insert.bind_i64(1, seq)?;
+    bind_entry(&mut insert, 2, entry)?;
+    insert.run()?;
+    Ok(seq)
+}
+
+/// Puts an entry behind all others: a change that no trigger saw.
+pub(crate) fn append(native: &Native<'_>, sql: &ModelSql, entry: Prepended<'_>) -> Result<(), NativeError> {
+    let mut insert = native.prepare(&sql.append_entry)?;
+    bind_entry(&mut insert, 1, entry)?;
+    insert.run()
+}
+
+/// The image that the first entry of a dirty row holds, as the table held it.
+pub(crate) fn base_image(
+    native: &Native<'_>,
+    sql: &ModelSql,
+    entries: &RowEntries,
+) -> Result<Option<Image>, NativeError> {
+    if entries.starts_with_insert() {
+        return Ok(None);
+    }
+    let mut select = native.prepare(&sql.entry_image)?;
+    select.bind_i64(1, entries.first())?;
+    if !select.step()? {
+        return Ok(None);
+    }
+    read_image(&select, sql, 0).map(Some)
+}
+
+/// The columns of an image from `first` on.
+pub(crate) fn read_image(
+    statement: &Statement<'_>,
+    sql: &ModelSql,
+    first: usize,
+) -> Result<Image, NativeError> {
+    let columns = (0..sql.columns()).map(|at| {
+        statement.column(first + at).map_err(|error| match error {
+            NativeError::InvalidText { .. } => NativeError::InvalidText { column: at },
+            other => other,
+        })
+    });
+    Ok(Image::new(columns.collect::<Result<_, _>>()?))
+}
+
+/// What the key columns of an entry or a row name.
+#[derive(Debug)]
+pub(crate) enum EntryKey {
+    /// An id, and the columns as they are.
+    Id(DocumentId, Vec<ColumnValue>),
+    /// No id: the columns as the quarantine keeps them, and what is wrong with them.
+    Nameless(Vec<u8>, String),
+}
+
+/// The key columns from `first` on.
+pub(crate) fn read_key(
+    statement: &Statement<'_>,
+    sql: &ModelSql,
+    first: usize,
+) -> Result<EntryKey, NativeError> {
+    let mut columns = Vec::with_capacity(sql.keys());
+    let mut invalid = None;
+    for (at, field) in sql.model.id_fields().iter().enumerate() {
+        match statement.column(first + at) {
+            Ok(column) => columns.push(column),
+            Err(NativeError::InvalidText { .. }) => {
+                invalid = Some(format!(
+                    "field `{}`: holds text that is not UTF-8",
+                    field.document_name()
+                ));
+                columns.push(ColumnValue::Null);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let reason = match invalid {
+        Some(reason) => reason,
+        None => match sql.model.id_from_columns(&columns) {
+            Ok(id) => return Ok(EntryKey::Id(id, columns)),
+            Err(reason) => reason.to_string(),
+        },
+    };
+    Ok(EntryKey::Nameless(
+        codec::encode(&RowName::Columns(columns)),
+        reason,
+    ))
+}
+
+/// Reads a row's image and brings it into its canonical form.
+pub(crate) fn canonical(
+    sql: &ModelSql,
+    image: Result<Image, NativeError>,
+) -> Result<Result<Image, String>, Fault> {
+    match image {
+        Ok(image) => Ok(sql
+            .model
+            .canonical(image)
+            .map_err(|reason: RowError| reason.to_string())),
+        Err(NativeError::InvalidText { column }) => Ok(Err(match sql.model.fields().get(column) {
+            Some(field) => format!("field `{}`: holds text that is not UTF-8", field.document_name()),
+            None => "holds text that is not UTF-8".to_owned(),
+        })),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The newest entry of the table.
+pub(crate) fn newest(native: &Native<'_>, sql: &ModelSql) -> Result<i64, NativeError> {
+    read_newest(&mut native.prepare(&newest_sql(sql))?)
+}
+
+/// Asks for the newest entry of the table.
+pub(crate) fn newest_sql(sql: &ModelSql) -> String {
+    format!("SELECT max(seq) FROM {}", sql.outbox)
+}
+
+/// The answer to [`newest_sql`].
+pub(crate) fn read_newest(newest: &mut Statement<'_>) -> Result<i64, NativeError> {
+    newest.step()?;
+    let seq = if newest.is_null(0) {
+        NONE_SEEN
+    } else {
+        newest.column_i64(0)
+    };
+    newest.reset();
+    Ok(seq)
+}
+
+/// One range delete where the entries are exactly the oldest ones, which is the rule; else one by one.
+fn delete_entries(native: &Native<'_>, sql: &ModelSql, entries: &mut [i64]) -> Result<(), NativeError> {
+    entries.sort_unstable();
+    let last = *entries.last().expect("there are entries to delete");
+    let mut count = native.prepare(&format!("SELECT count(*) FROM {} WHERE seq <= ?1", sql.outbox))?;
+    count.bind_i64(1, last)?;
+    count.step()?;
+    let oldest = usize::try_from(count.column_i64(0)) == Ok(entries.len());
+    drop(count);
+    let comparison = if oldest { "<=" } else { "=" };
+    let targets = if oldest { &[last][..] } else { &entries[..] };
+    let mut delete = native.prepare(&format!("DELETE FROM {} WHERE seq {comparison} ?1", sql.outbox))?;
+    for &seq in targets {
+        delete.bind_i64(1, seq)?;
+        delete.run()?;
+    }
+    Ok(())
+}
+
+fn bind_entry(insert: &mut Statement<'_>, first: usize, entry: Prepended<'_>) -> Result<(), NativeError> {
+    insert.bind_text(first, entry.kind)?;
+    for (at, column) in entry.key.iter().enumerate() {
+        insert.bind(first + 1 + at, column)?;
+    }
+    // Unbound parameters are NULL.
+    let columns = entry.base.map_or(&[][..], Image::columns);
+    for (at, column) in columns.iter().enumerate() {
+        insert.bind(first + 1 + entry.key.len() + at, column)?;
+    }
+    Ok(())
+}

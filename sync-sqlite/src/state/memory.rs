@@ -1,0 +1,205 @@
+//! What is remembered between transactions: [`Memory`].
+//!
+//! It must never disagree with the database. What the outbox copy has read stays true whatever becomes of our transaction, but what the transaction
+//! itself did is only true after its commit. So it is in doubt from the begin to the commit, and read again if that was not reached. Known sets change
+//! only at the commit, so only a commit of unknown end puts them in doubt.
+
+use ditto_sync_core::{column::ColumnValue, repository::RepositoryError};
+
+use super::{Fault, ModelSql, Persisted};
+use crate::{
+    connection::Transaction,
+    known::{self, Known, KnownWrite},
+    native::Native,
+    outbox::Outbox,
+    quarantine::Troubles,
+};
+
+/// What the coordinator's transactions remember.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    pub(crate) models: Vec<ModelMemory>,
+    pub(crate) persisted: Persisted,
+    /// Known-set changes of the transaction under way.
+    known_writes: Vec<KnownWrite>,
+    /// How many of them are in the database already.
+    known_written: usize,
+    doubtful: bool,
+    known_doubtful: bool,
+    /// Reading has changed outbox entries: even a transaction that found nothing to do has to be committed.
+    settled_entries: bool,
+}
+
+/// What is remembered of one model.
+#[derive(Debug, Default)]
+pub(crate) struct ModelMemory {
+    pub(crate) outbox: Outbox,
+    /// `None` until it is needed.
+    pub(crate) known: Option<Known>,
+    pub(crate) troubles: Troubles,
+    pub(crate) seeding: Seeding,
+}
+
+/// How far the search for rows to seed has come.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Seeding {
+    /// The key behind which to go on; `None`: from the start.
+    pub(crate) after: Option<Vec<ColumnValue>>,
+    /// This pass over the table found something.
+    pub(crate) found: bool,
+}
+
+impl Memory {
+    pub(crate) fn new(models: usize, persisted: Persisted) -> Self {
+        Self {
+            models: std::iter::repeat_with(ModelMemory::default)
+                .take(models)
+                .collect(),
+            persisted,
+            known_writes: Vec::new(),
+            known_written: 0,
+            // Outboxes and troubles have not been read yet.
+            doubtful: true,
+            known_doubtful: false,
+            settled_entries: false,
+        }
+    }
+
+    /// Whether the last transaction did not end well, so that only the next one will know the truth.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.doubtful
+    }
+
+    /// The database was changed past the copies here: everything is read again when it is needed.
+    pub(crate) fn doubt_everything(&mut self) {
+        self.doubtful = true;
+        self.known_doubtful = true;
+    }
+
+    /// A write transaction has begun.
+    pub(super) fn enter(&mut self) {
+        self.forget_doubtful_known();
+        self.known_writes.clear();
+        self.known_written = 0;
+    }
+
+    pub(super) fn forget_doubtful_known(&mut self) {
+        if std::mem::take(&mut self.known_doubtful) {
+            for model in &mut self.models {
+                model.known = None;
+            }
+        }
+    }
+
+    /// Reads what is new, or everything when the last transaction did not end well.
+    pub(super) fn catch_up(&mut self, native: &Native<'_>, models: &[ModelSql]) -> Result<(), Fault> {
+        if self.doubtful {
+            self.persisted = Persisted::load(native, models)?;
+            for (memory, sql) in self.models.iter_mut().zip(models) {
+                memory.outbox = Outbox::default();
+                memory.troubles = Troubles::load(native, sql.number)?;
+                memory.seeding = Seeding::default();
+            }
+        }
+        self.doubtful = true;
+        self.settled_entries = false;
+        self.read_outboxes(native, models)
+    }
+
+    /// Reads the outbox entries that are new.
+    pub(crate) fn read_outboxes(&mut self, native: &Native<'_>, models: &[ModelSql]) -> Result<(), Fault> {
+        for (memory, sql) in self.models.iter_mut().zip(models) {
+            self.settled_entries |= memory.outbox.read(native, sql)?;
+        }
+        Ok(())
+    }
+
+    /// Reads all outboxes and troubles again: a part of the transaction was rolled back.
+    pub(crate) fn read_again(&mut self, native: &Native<'_>, models: &[ModelSql]) -> Result<(), Fault> {
+        for (memory, sql) in self.models.iter_mut().zip(models) {
+            memory.outbox = Outbox::default();
+            memory.troubles = Troubles::load(native, sql.number)?;
+        }
+        self.read_outboxes(native, models)
+    }
+
+    /// The known set of a model, which the caller has loaded.
+    pub(crate) fn known(&self, model: usize) -> &Known {
+        self.models[model]
+            .known
+            .as_ref()
+            .expect("known sets are loaded before they are asked")
+    }
+
+    /// Changes a known set with this transaction.
+    pub(crate) fn write_known(&mut self, write: KnownWrite) {
+        self.known_writes.push(write);
+    }
+
+    /// How many known-set changes there are so far, to go back to.
+    pub(crate) fn known_mark(&self) -> usize {
+        self.known_writes.len()
+    }
+
+    /// Takes back the known-set changes since `mark`, none of which is in the database yet.
+    pub(crate) fn take_back_known(&mut self, mark: usize) {
+        assert!(
+            mark >= self.known_written,
+            "what was written cannot be taken back here"
+        );
+        self.known_writes.truncate(mark);
+    }
+
+    /// Writes the next `rows_max` known-set changes to the database; whether more are left.
+    pub(crate) fn flush_known(
+        &mut self,
+        native: &Native<'_>,
+        models: &[ModelSql],
+        rows_max: usize,
+    ) -> Result<bool, Fault> {
+        let pending = &mut self.known_writes[self.known_written..];
+        // Neighbours land on the same pages. Stable: of several changes of one id the last one counts.
+        pending.sort_by_key(|write| (write.model, write.id));
+        let end = pending.len().min(rows_max);
+        let slice = &pending[..end];
+        for writes in slice.chunk_by(|one, other| one.model == other.model) {
+            known::write(native, &models[writes[0].model], writes)?;
+        }
+        self.known_written += end;
+        Ok(self.known_written < self.known_writes.len())
+    }
+
+    /// Commits, and believes in what the transaction did.
+    pub(crate) async fn commit(&mut self, transaction: Transaction<'_>) -> Result<(), RepositoryError> {
+        assert_eq!(
+            self.known_written,
+            self.known_writes.len(),
+            "known sets are written before the commit"
+        );
+        self.known_doubtful = true;
+        transaction.commit().await?;
+        for write in self.known_writes.drain(..) {
+            if let Some(known) = &mut self.models[write.model].known {
+                known.merge(write);
+            }
+        }
+        self.known_written = 0;
+        self.known_doubtful = false;
+        self.doubtful = false;
+        Ok(())
+    }
+
+    /// Ends a transaction that found nothing to change, without a write.
+    pub(crate) async fn end_unchanged(
+        &mut self,
+        transaction: Transaction<'_>,
+    ) -> Result<(), RepositoryError> {
+        assert!(self.known_writes.is_empty(), "nothing was changed");
+        if self.settled_entries {
+            return self.commit(transaction).await;
+        }
+        transaction.rollback().await?;
+        self.doubtful = false;
+        Ok(())
+    }
+}
