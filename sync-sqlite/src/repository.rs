@@ -3,24 +3,39 @@
 //! Not here: what its operations do, each of which has a module of its own.
 
 use std::{
+    collections::HashSet,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use ditto_sync_core::{adapter::DittoAdapter, descriptor::ModelDescriptor, repository::RepositoryError};
+use ditto_sync_core::{
+    adapter::DittoAdapter,
+    descriptor::ModelDescriptor,
+    hash::IdHash,
+    id::DocumentId,
+    intent::Intent,
+    repository::{
+        Acknowledged, Applied, Draft, DraftRequest, InboundBatch, Mark, PendingCount, Quarantined, Recovered,
+        Recovery, Repository, RepositoryError, RowRef, SyncState,
+    },
+    scope::Scopes,
+};
 use sqlx::{
     SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions},
 };
 
 use crate::{
+    acknowledge, apply,
     connection::{Durability, Reader, Writer},
     create,
     database::Database,
+    draft,
     error::Context,
-    limits,
+    inspect, limits,
     lock::CoordinatorLock,
-    options,
+    options, prepare, recover,
+    state::{self, Session},
     wake::Watch,
     write::WriteTransaction,
 };
@@ -39,13 +54,20 @@ pub struct SqliteRepository {
 
 /// What clones of a repository share.
 #[derive(Debug)]
-pub(crate) struct Inner {
-    pub(crate) pool: SqlitePool,
-    pub(crate) database: Arc<Database>,
-    pub(crate) writer: Writer,
-    pub(crate) reader: Reader,
+struct Inner {
+    pool: SqlitePool,
+    database: Arc<Database>,
+    writer: Writer,
+    reader: Reader,
     watch: Watch,
-    lock: Mutex<Option<CoordinatorLock>>,
+    tenure: Mutex<Tenure>,
+}
+
+/// What a coordinator has between prepare and close.
+#[derive(Debug, Default)]
+struct Tenure {
+    session: Option<Arc<Session>>,
+    lock: Option<CoordinatorLock>,
 }
 
 impl SqliteRepository {
@@ -106,7 +128,7 @@ impl SqliteRepository {
                 reader: Reader::new(Arc::clone(&database), &own),
                 watch: Watch::new(Arc::clone(&database), &own, limits::POLL_INTERVAL),
                 database,
-                lock: Mutex::default(),
+                tenure: Mutex::default(),
             }),
         })
     }
@@ -197,22 +219,106 @@ impl SqliteRepository {
     }
 }
 
+impl Repository for SqliteRepository {
+    async fn prepare(&self, models: &[&'static ModelDescriptor]) -> Result<SyncState, RepositoryError> {
+        self.inner.prepare(models).await
+    }
+
+    async fn changed(&self) {
+        self.inner.watch.changed().await;
+    }
+
+    async fn draft(&self, request: DraftRequest<'_>) -> Result<Draft, RepositoryError> {
+        let session = self.inner.session()?;
+        draft::draft(&session, self.inner.connections(), request).await
+    }
+
+    async fn acknowledge(&self, intent: &Intent, scopes: &Scopes) -> Result<Acknowledged, RepositoryError> {
+        let session = self.inner.session()?;
+        acknowledge::acknowledge(&session, self.inner.connections(), intent, scopes).await
+    }
+
+    async fn discard(&self, intent: &Intent, rejected: &[Quarantined]) -> Result<(), RepositoryError> {
+        let session = self.inner.session()?;
+        acknowledge::discard(&session, &self.inner.writer, intent, rejected).await
+    }
+
+    async fn apply(&self, batch: InboundBatch<'_>) -> Result<Applied, RepositoryError> {
+        let session = self.inner.session()?;
+        apply::apply(&session, self.inner.connections(), batch).await
+    }
+
+    async fn unseen(
+        &self,
+        model: &'static ModelDescriptor,
+        seen: &HashSet<IdHash>,
+    ) -> Result<Vec<DocumentId>, RepositoryError> {
+        let session = self.inner.session()?;
+        inspect::unseen(&session, &self.inner.reader, model, seen).await
+    }
+
+    async fn parked(&self) -> Result<Vec<RowRef>, RepositoryError> {
+        let session = self.inner.session()?;
+        inspect::parked(&session, &self.inner.reader).await
+    }
+
+    async fn pending(&self) -> Result<Vec<PendingCount>, RepositoryError> {
+        let session = self.inner.session()?;
+        inspect::pending(&session, &self.inner.reader).await
+    }
+
+    async fn mark(&self, marks: &[Mark]) -> Result<(), RepositoryError> {
+        let session = self.inner.session()?;
+        state::mark(&session, &self.inner.writer, marks).await
+    }
+
+    async fn recover(&self, recovery: &Recovery) -> Result<Recovered, RepositoryError> {
+        let session = self.inner.session()?;
+        recover::recover(&session, self.inner.connections(), recovery).await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
 impl Inner {
-    /// Takes the lock that keeps a second coordinator out, unless it is held already.
-    pub(crate) fn take_lock(&self) -> Result<(), RepositoryError> {
-        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        if lock.is_none() {
-            *lock = Some(CoordinatorLock::take(self.database.path())?);
-        }
-        Ok(())
+    /// Takes the lock, unless a prepare before has it, and makes the database ready. What fails or is cancelled leaves everything as it was.
+    async fn prepare(&self, models: &[&'static ModelDescriptor]) -> Result<SyncState, RepositoryError> {
+        let path = self.database.path();
+        let lock = match self.tenure().lock {
+            Some(_) => None,
+            None => Some(CoordinatorLock::take(path)?),
+        };
+        let mut transaction = self.writer.begin("prepare the tables", Durability::Full).await?;
+        let layouts = prepare::prepare(transaction.connection(), models, path).await?;
+        let (session, state) = Session::open(&mut transaction, &layouts).await?;
+        transaction.commit().await?;
+        let mut tenure = self.tenure();
+        tenure.lock = tenure.lock.take().or(lock);
+        tenure.session = Some(Arc::new(session));
+        Ok(state)
     }
 
     /// Closes own connections, then lets another coordinator in.
-    pub(crate) async fn close(&self) {
+    async fn close(&self) {
+        self.tenure().session = None;
         self.writer.close().await;
         self.reader.close().await;
         self.watch.close().await;
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.tenure().lock = None;
+    }
+
+    fn session(&self) -> Result<Arc<Session>, RepositoryError> {
+        self.tenure().session.clone().ok_or(RepositoryError::Closed)
+    }
+
+    fn connections(&self) -> (&Writer, &Reader) {
+        (&self.writer, &self.reader)
+    }
+
+    fn tenure(&self) -> MutexGuard<'_, Tenure> {
+        self.tenure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
