@@ -1,4 +1,5 @@
 //! Integration tests of the test kit: its stores and repositories pass the contract suites, and misbehave only as asked.
+#![expect(clippy::unwrap_used, reason = "a test ends there")]
 
 mod coordinator;
 mod memory_store;

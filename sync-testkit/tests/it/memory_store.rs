@@ -1,5 +1,8 @@
 //! The memory store beyond the contract: faults, accidents, the network by hand and live.
 
+mod accident;
+mod convergence;
+mod fault;
 mod network;
 
 use ditto_sync_core::{
