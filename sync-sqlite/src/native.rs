@@ -127,12 +127,6 @@ impl<'c> Native<'c> {
         unsafe { ffi::sqlite3_changes64(self.handle.as_ptr()) }
     }
 
-    /// The rowid of the row inserted last on this connection.
-    pub(crate) fn last_insert_rowid(&self) -> i64 {
-        // SAFETY: the handle is open and ours while `self` lives.
-        unsafe { ffi::sqlite3_last_insert_rowid(self.handle.as_ptr()) }
-    }
-
     /// The first statement of `sql`, unless it is blank or a comment, and what follows it.
     fn prepare_first<'s>(&self, sql: &'s str) -> Result<(Option<Statement<'_>>, &'s str), NativeError> {
         let length = c_int::try_from(sql.len()).map_err(|_| NativeError::Sqlite {

@@ -201,7 +201,7 @@ async fn a_full_disk_is_told_and_passes() {
             )
             .unwrap_err()
     };
-    assert!(error.is_full(), "{error}");
+    assert_eq!(error.code(), Some(libsqlite3_sys::SQLITE_FULL), "{error}");
     let error = context.error(error);
     assert!(matches!(error, RepositoryError::Full { .. }), "{error:?}");
     assert_eq!(
@@ -277,7 +277,7 @@ async fn a_reader_does_not_write_nor_wait_for_a_writer() {
         .unwrap()
         .execute("INSERT INTO t VALUES (2)")
         .unwrap_err();
-    assert!(error.is_readonly(), "{error}");
+    assert_eq!(error.code(), Some(libsqlite3_sys::SQLITE_READONLY), "{error}");
     reading.commit().await.unwrap();
     writing.commit().await.unwrap();
 }

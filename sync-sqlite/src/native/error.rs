@@ -69,11 +69,6 @@ impl NativeError {
         }
     }
 
-    /// Another connection holds a lock.
-    pub(crate) fn is_busy(&self) -> bool {
-        matches!(self.primary(), Some(ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED))
-    }
-
     /// Which constraint was broken, if one was.
     pub(crate) fn constraint(&self) -> Option<ConstraintKind> {
         if self.primary() != Some(ffi::SQLITE_CONSTRAINT) {
@@ -94,31 +89,6 @@ impl NativeError {
     /// Any constraint was broken.
     pub(crate) fn is_constraint(&self) -> bool {
         self.constraint().is_some()
-    }
-
-    /// No space is left, on the disk or under the page limit.
-    pub(crate) fn is_full(&self) -> bool {
-        self.primary() == Some(ffi::SQLITE_FULL)
-    }
-
-    /// The file cannot be written.
-    pub(crate) fn is_readonly(&self) -> bool {
-        self.primary() == Some(ffi::SQLITE_READONLY)
-    }
-
-    /// The file is no database.
-    pub(crate) fn is_not_a_database(&self) -> bool {
-        self.primary() == Some(ffi::SQLITE_NOTADB)
-    }
-
-    /// The file is damaged.
-    pub(crate) fn is_corrupt(&self) -> bool {
-        self.primary() == Some(ffi::SQLITE_CORRUPT)
-    }
-
-    /// The statement does not fit the schema: a table or column is missing, or it does not parse.
-    pub(crate) fn is_schema(&self) -> bool {
-        matches!(self.primary(), Some(ffi::SQLITE_ERROR | ffi::SQLITE_SCHEMA))
     }
 
     fn primary(&self) -> Option<c_int> {
