@@ -18,6 +18,8 @@ pub const BATCH_TIME: Duration = Duration::from_millis(10);
 pub const RETRY_FIRST: Duration = Duration::from_millis(50);
 /// Longest pause after failures.
 pub const RETRY_LAST: Duration = Duration::from_secs(10);
+/// Pause between two looks whether a replaced store has caught up.
+pub const PEER_CHECK_PAUSE: Duration = Duration::from_millis(500);
 /// Failed attempts after which an intent is halved, whatever the error.
 pub const ATTEMPTS_BEFORE_BISECT: u32 = 3;
 /// Refusals in a row after which rows are sent one by one, each right after its fetch, so that a busy peer cannot starve them.

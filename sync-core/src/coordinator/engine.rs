@@ -8,6 +8,7 @@ use super::{Setup, SyncError, handle::Command, queue::Queues, reporter::Reporter
 use crate::{
     batching::Batching,
     descriptor::ModelDescriptor,
+    limits::PEER_CHECK_PAUSE,
     repository::{Mark, Repository, SyncState},
     retry::Backoff,
     status::Phase,
@@ -138,7 +139,12 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             return Ok(Flow::Continue);
         }
         self.idle().await?;
-        let signal = self.signal(None).await;
+        // A store can catch up without a document of ours changing.
+        let time = self
+            .state
+            .await_peer
+            .then(|| self.setup.clock.sleep(PEER_CHECK_PAUSE));
+        let signal = self.signal(time).await;
         self.take(signal)
     }
 
@@ -170,17 +176,18 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         }
     }
 
-    /// Nothing is left to do of what was known: is there more now? After the first reconcile seeding may begin; after rows have changed parked ones may fit.
+    /// Nothing is left to do of what was known: is there more now? After the first reconcile seeding may begin; after rows have changed parked ones may fit; a
+    /// replaced store may have caught up.
     async fn opens_up(&mut self) -> Result<bool, SyncError> {
         if !self.reconciled {
             self.reconciled = true;
             self.local = true;
             return Ok(true);
         }
-        if std::mem::take(&mut self.unpark) {
-            return self.retry_parked().await;
+        if std::mem::take(&mut self.unpark) && self.retry_parked().await? {
+            return Ok(true);
         }
-        Ok(false)
+        Ok(self.state.await_peer && self.has_caught_up().await?)
     }
 
     /// Nothing is left to do: the status is brought up to date, and whoever waited for this is told.
@@ -230,12 +237,15 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             self.state.models[model].reconciled = None;
             return Ok(());
         }
-        self.queues
-            .push(model, batch.changes.into_iter().map(|change| change.id));
-        if let Some(cursor) = batch.cursor {
+        // A cursor that moved without a change of ours is not worth a write: a resume from the old one reports nothing either.
+        if let Some(cursor) = batch.cursor.filter(|cursor| {
+            !batch.changes.is_empty() && self.state.models[model].cursor.as_ref() != Some(cursor)
+        }) {
             let collection = self.model(model).collection();
             self.queues.mark(model, Mark::Cursor(collection, Some(cursor)));
         }
+        self.queues
+            .push(model, batch.changes.into_iter().map(|change| change.id));
         Ok(())
     }
 
@@ -244,6 +254,10 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         let pause = self.backoff.fail();
         self.reporter.failed(error, pause);
         self.reporter.phase(Phase::Retrying);
+        // Best effort: it may be the database that fails.
+        if let Ok(pending) = self.repository.pending().await {
+            self.reporter.pending(&pending);
+        }
         self.rest(pause).await
     }
 

@@ -111,12 +111,9 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         }
     }
 
-    /// Where the engine can say what it holds: remembers it, to recognize a store that was replaced; and sees whether a replaced one has caught up.
+    /// Where the engine can say what it holds: remembers it, to recognize a store that was replaced.
     pub(super) async fn remember_frontier(&mut self) -> Result<(), SyncError> {
-        if self.state.await_peer {
-            return self.look_for_peers().await;
-        }
-        if !self.store.capabilities().frontier {
+        if self.state.await_peer || !self.store.capabilities().frontier {
             return Ok(());
         }
         let identity = self.store.identity(self.state.replica).await?;
@@ -129,15 +126,16 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         Ok(())
     }
 
-    async fn look_for_peers(&mut self) -> Result<(), SyncError> {
-        let caught_up = match &self.state.frontier {
-            Some(frontier) => self.store.covers(frontier).await? == Some(true),
-            None => false,
+    /// Whether a replaced store holds all that the old one was seen to hold; if so it is trusted from now on.
+    pub(super) async fn has_caught_up(&mut self) -> Result<bool, SyncError> {
+        let Some(frontier) = &self.state.frontier else {
+            return Ok(false);
         };
+        let caught_up = self.store.covers(frontier).await? == Some(true);
         if caught_up {
             self.trust_store().await?;
         }
-        Ok(())
+        Ok(caught_up)
     }
 
     /// From now on absence counts, and what is pending is sent.

@@ -174,7 +174,10 @@ fn integer_as_float(integer: i64) -> Option<f64> {
         reason = "the result is converted back and compared"
     )]
     let float = integer as f64;
-    (whole(float) == Some(integer)).then_some(float)
+    // Wider than i64, because the float next to `i64::MAX` is above it.
+    #[expect(clippy::cast_possible_truncation, reason = "at most 2^63, so exact")]
+    let back = float as i128;
+    (back == i128::from(integer)).then_some(float)
 }
 
 impl DittoField for String {

@@ -233,15 +233,16 @@ impl Rendering<'_> {
     fn is_null(&mut self, name: &str) -> Result<(), QueryError> {
         let field = self.field(name)?;
         let column = identifier(field.column());
-        // A field may write null as something else than NULL: JSON does.
-        match field.to_column(&Value::Null) {
-            Ok(null) if !null.is_null() => {
-                self.push(&format!("({column} IS NULL OR "));
-                self.guarded(field, Comparison::Eq, null);
-                self.push(")");
-            }
-            _ => self.push(&format!("({column} IS NULL)")),
+        if field.kind() != FieldKind::Json {
+            self.push(&format!("({column} IS NULL)"));
+            return Ok(());
         }
+        // JSON has a null of its own, which a document does not tell from NULL, and blanks around it mean nothing.
+        self.push(&format!(
+            "({column} IS NULL OR (typeof({column}) = 'text' AND trim({column}, ?) COLLATE BINARY = ?))"
+        ));
+        let texts = [" \t\n\r", "null"].map(|text| ColumnValue::Text(text.into()));
+        self.sql.arguments.extend(texts);
         Ok(())
     }
 

@@ -1,0 +1,443 @@
+//! The coordinator between a memory repository and a memory store, with everything that goes wrong around it.
+
+use std::time::Duration;
+
+use ditto_sync_core::{
+    column::{ColumnValue, Image},
+    config::SyncConfig,
+    coordinator::{Coordinator, SettleError, Setup, SyncHandle},
+    id::DocumentId,
+    repository::Repository,
+    status::Phase,
+};
+use ditto_sync_testkit::{
+    Fault, Flavor, LinkConfig, MemoryConfig, MemoryHub, MemoryStore, Network, StoreCall,
+    memory_repository::MemoryRepository,
+    models::{ORDER_LINE, STOCK},
+};
+use tokio::task::JoinHandle;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const FLAVORS: [Flavor; 2] = [Flavor::Ditto, Flavor::Mesh];
+
+struct Device {
+    repository: MemoryRepository,
+    store: MemoryStore,
+    sync: SyncHandle,
+    task: JoinHandle<()>,
+}
+
+impl Device {
+    async fn start(repository: MemoryRepository, store: MemoryStore) -> Self {
+        let mut setup = Setup::new(vec![&STOCK, &ORDER_LINE]);
+        setup.config = SyncConfig::adaptive().startup_delay(Duration::ZERO);
+        setup.seed = 1;
+        let prepared = Coordinator::prepare(repository.clone(), store.clone(), setup).await;
+        let (sync, coordinator) = prepared.expect("the repository is prepared");
+        let task = tokio::spawn(coordinator.run());
+        Self {
+            repository,
+            store,
+            sync,
+            task,
+        }
+    }
+
+    async fn settled(&self) {
+        self.sync
+            .settled(PATIENCE)
+            .await
+            .expect("everything local reaches the store");
+    }
+
+    /// A crash: the coordinator is gone at whatever await it was, then starts again.
+    async fn crash_and_start(self) -> Self {
+        self.task.abort();
+        let _ = self.task.await;
+        Self::start(self.repository.restart(), self.store).await
+    }
+
+    fn put(&self, id: &DocumentId, image: &Image) {
+        self.repository
+            .app()
+            .upsert(&STOCK, id, image)
+            .expect("the app writes");
+    }
+
+    fn set(&self, id: &DocumentId, column: &'static str, value: ColumnValue) {
+        self.repository
+            .app()
+            .update(&STOCK, id, &[(column, value)])
+            .expect("the app writes");
+    }
+}
+
+struct Pair {
+    left: Device,
+    right: Device,
+    network: Network,
+}
+
+impl Pair {
+    async fn start(flavor: Flavor) -> Self {
+        let hub = MemoryHub::new(MemoryConfig::new(flavor));
+        let network = hub.network();
+        network.connect_all(LinkConfig::perfect());
+        let wire = network.clone();
+        tokio::spawn(async move { wire.run().await });
+        let left = Device::start(MemoryRepository::new(1), hub.store("left")).await;
+        let right = Device::start(MemoryRepository::new(2), hub.store("right")).await;
+        Self { left, right, network }
+    }
+
+    async fn in_step(&self) {
+        until(
+            || self.left.repository.rows(&STOCK) == self.right.repository.rows(&STOCK),
+            || {
+                let (left, right) = (
+                    self.left.repository.rows(&STOCK),
+                    self.right.repository.rows(&STOCK),
+                );
+                format!("{left:#?}\n{right:#?}\n{:#?}", self.right.sync.status().borrow())
+            },
+        )
+        .await;
+    }
+}
+
+async fn until(condition: impl Fn() -> bool, otherwise: impl Fn() -> String) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "it never came true: {}",
+            otherwise()
+        );
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+fn id(text: &str) -> DocumentId {
+    DocumentId::text(text).expect("a valid id")
+}
+
+fn stock(product: &str, quantity: i64) -> Image {
+    Image::new(vec![
+        ColumnValue::Text("kigali-1".into()),
+        ColumnValue::Text(product.into()),
+        ColumnValue::Integer(quantity),
+        ColumnValue::Real(1.5),
+        ColumnValue::Null,
+    ])
+}
+
+fn text(text: &str) -> ColumnValue {
+    ColumnValue::Text(text.into())
+}
+
+fn product_and_quantity(
+    repository: &MemoryRepository,
+    id: &DocumentId,
+) -> Option<(ColumnValue, ColumnValue)> {
+    repository
+        .row(&STOCK, id)
+        .map(|row| (row[1].clone(), row[2].clone()))
+}
+
+#[tokio::test]
+async fn changes_travel_both_ways() {
+    for flavor in FLAVORS {
+        let pair = Pair::start(flavor).await;
+        pair.left.put(&id("a"), &stock("tea", 10));
+        until(
+            || pair.right.repository.row(&STOCK, &id("a")).is_some(),
+            String::new,
+        )
+        .await;
+        pair.right.set(&id("a"), "product", text("green tea"));
+        pair.right.settled().await;
+        pair.in_step().await;
+        pair.left
+            .repository
+            .app()
+            .delete(&STOCK, &id("a"))
+            .expect("the app writes");
+        until(|| pair.right.repository.rows(&STOCK).is_empty(), String::new).await;
+    }
+}
+
+#[tokio::test]
+async fn offline_changes_of_one_row_merge_when_the_link_is_back() {
+    for flavor in FLAVORS {
+        let pair = Pair::start(flavor).await;
+        pair.left.put(&id("a"), &stock("tea", 10));
+        pair.in_step().await;
+        until(
+            || pair.right.repository.row(&STOCK, &id("a")).is_some(),
+            String::new,
+        )
+        .await;
+        pair.network.partition("left", "right");
+        pair.left.set(&id("a"), "product", text("coffee"));
+        pair.left.set(&id("a"), "quantity", ColumnValue::Integer(8));
+        pair.right.set(&id("a"), "note", text("shelf 3"));
+        pair.right.set(&id("a"), "quantity", ColumnValue::Integer(7));
+        pair.left.settled().await;
+        pair.right.settled().await;
+        pair.network.heal("left", "right");
+        until(
+            || {
+                product_and_quantity(&pair.right.repository, &id("a"))
+                    == Some((text("coffee"), ColumnValue::Integer(5)))
+            },
+            String::new,
+        )
+        .await;
+        pair.in_step().await;
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_tried_again_and_the_status_says_so() {
+    let pair = Pair::start(Flavor::Ditto).await;
+    pair.left.settled().await;
+    pair.left
+        .store
+        .set_fault_hook(|call| matches!(call, StoreCall::Write(_)).then_some(Fault::Unavailable));
+    pair.left.put(&id("a"), &stock("tea", 10));
+    let refused = pair.left.sync.settled(Duration::from_millis(200)).await;
+    assert!(
+        matches!(refused, Err(SettleError::Timeout { pending: 1, .. })),
+        "{refused:?}"
+    );
+    let mut status = pair.left.sync.status();
+    let status = status
+        .wait_for(|status| status.phase == Phase::Retrying && status.last_error.is_some())
+        .await
+        .expect("it runs")
+        .clone();
+    assert!(status.collections["stocks"].pending_since.is_some());
+    pair.left.store.clear_faults();
+    pair.left.settled().await;
+    pair.in_step().await;
+    let mut status = pair.left.sync.status();
+    status
+        .wait_for(|status| status.phase == Phase::Live && status.last_error.is_none())
+        .await
+        .expect("it is live again");
+}
+
+#[tokio::test]
+async fn a_write_with_an_unknown_outcome_counts_once() {
+    for flavor in FLAVORS {
+        let pair = Pair::start(flavor).await;
+        pair.left.put(&id("a"), &stock("tea", 10));
+        pair.left.settled().await;
+        let mut left = pair.left;
+        for sold in 1..=5 {
+            left.store.fail_next(1, Fault::UnknownOutcome);
+            left.set(&id("a"), "quantity", ColumnValue::Integer(10 - sold));
+            if sold % 2 == 0 {
+                left = left.crash_and_start().await;
+            }
+            left.settled().await;
+        }
+        let pair = Pair { left, ..pair };
+        pair.in_step().await;
+        assert_eq!(
+            product_and_quantity(&pair.right.repository, &id("a")),
+            Some((text("tea"), ColumnValue::Integer(5)))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_record_the_store_refuses_is_set_aside_and_its_neighbours_go_on() {
+    let pair = Pair::start(Flavor::Ditto).await;
+    pair.left
+        .store
+        .reject_id(&STOCK, id("bad"), "field `note`: too big");
+    for name in ["a", "bad", "c"] {
+        pair.left.put(&id(name), &stock(name, 1));
+    }
+    until(|| pair.right.repository.rows(&STOCK).len() == 2, String::new).await;
+    pair.left.settled().await;
+    let quarantine = pair.left.repository.quarantine();
+    assert_eq!(quarantine.len(), 1);
+    assert!(quarantine[0].reason.contains("note"), "{}", quarantine[0].reason);
+    pair.left.store.accept_id(&STOCK, id("bad"));
+    pair.left.set(&id("bad"), "note", text("short"));
+    until(|| pair.right.repository.rows(&STOCK).len() == 3, String::new).await;
+}
+
+#[tokio::test]
+async fn an_intent_that_fails_for_good_is_halved_until_the_culprit_is_found() {
+    let pair = Pair::start(Flavor::Mesh).await;
+    pair.left.settled().await;
+    pair.left.store.set_fault_hook(|call| {
+        let poisoned = |intent: &ditto_sync_core::intent::Intent| {
+            intent
+                .operations
+                .iter()
+                .any(|operation| operation.id == id("poison"))
+        };
+        matches!(call, StoreCall::Write(intent) if poisoned(intent)).then_some(Fault::Failed)
+    });
+    pair.network.partition("left", "right");
+    for number in 0..20 {
+        pair.left.put(&id(&format!("row-{number}")), &stock("x", number));
+    }
+    pair.left.put(&id("poison"), &stock("x", 0));
+    pair.network.heal("left", "right");
+    until(
+        || pair.right.repository.rows(&STOCK).len() == 20,
+        || format!("{:#?}", pair.left.sync.status().borrow()),
+    )
+    .await;
+    pair.left.settled().await;
+    assert_eq!(pair.left.repository.quarantine().len(), 1);
+}
+
+#[tokio::test]
+async fn a_crash_between_any_two_steps_loses_and_doubles_nothing() {
+    for flavor in FLAVORS {
+        let pair = Pair::start(flavor).await;
+        pair.left.put(&id("a"), &stock("tea", 0));
+        let (mut left, mut sum) = (pair.left, 0);
+        for step in 1..=40 {
+            sum += step;
+            left.set(&id("a"), "quantity", ColumnValue::Integer(sum));
+            // Let it get some way, a different one each time.
+            for _ in 0..step {
+                tokio::task::yield_now().await;
+            }
+            left = left.crash_and_start().await;
+        }
+        left.settled().await;
+        let pair = Pair { left, ..pair };
+        until(
+            || {
+                product_and_quantity(&pair.right.repository, &id("a"))
+                    == Some((text("tea"), ColumnValue::Integer(sum)))
+            },
+            String::new,
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn missed_and_spurious_notifications_do_no_harm() {
+    for flavor in FLAVORS {
+        let pair = Pair::start(flavor).await;
+        pair.right.settled().await;
+        pair.right.store.drop_notifications(true);
+        pair.left.put(&id("a"), &stock("tea", 1));
+        pair.left.settled().await;
+        until(|| !pair.right.store.documents(&STOCK).is_empty(), String::new).await;
+        pair.right.store.drop_notifications(false);
+        let right = pair.right.crash_and_start().await;
+        let pair = Pair { right, ..pair };
+        pair.in_step().await;
+        until(
+            || pair.right.repository.row(&STOCK, &id("a")).is_some(),
+            String::new,
+        )
+        .await;
+        pair.right.settled().await;
+        let before = pair.right.repository.writes();
+        pair.right.store.spurious_notification();
+        pair.right.settled().await;
+        let skipped =
+            |status: &ditto_sync_core::status::SyncStatus| status.collections["stocks"].skipped_unchanged > 0;
+        pair.right.sync.status().wait_for(skipped).await.expect("it runs");
+        assert_eq!(pair.right.repository.writes(), before, "nothing had changed");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_store_is_not_taken_for_mass_deletes_and_waits_for_its_peers() {
+    let hub = MemoryHub::new(MemoryConfig::new(Flavor::Mesh));
+    let network = hub.network();
+    network.connect_all(LinkConfig::perfect());
+    let wire = network.clone();
+    tokio::spawn(async move { wire.run().await });
+    let left = Device::start(MemoryRepository::new(1), hub.store("left")).await;
+    let right = Device::start(MemoryRepository::new(2), hub.store("right")).await;
+    left.put(&id("a"), &stock("tea", 10));
+    until(|| right.repository.row(&STOCK, &id("a")).is_some(), String::new).await;
+    right.settled().await;
+
+    network.isolate("right");
+    let Device { repository, sync, .. } = right;
+    sync.shutdown().await.expect("a clean shutdown");
+    hub.lose_store("right");
+    let right = Device::start(repository.restart(), hub.store("right")).await;
+    right
+        .sync
+        .status()
+        .wait_for(|status| status.phase == Phase::AwaitingPeer)
+        .await
+        .expect("it waits");
+    right.set(&id("a"), "quantity", ColumnValue::Integer(9));
+    let refused = right.sync.settled(Duration::from_millis(100)).await;
+    assert!(
+        matches!(refused, Err(SettleError::Timeout { .. })),
+        "nothing is sent before the store has caught up"
+    );
+    assert!(
+        right.repository.row(&STOCK, &id("a")).is_some(),
+        "absence says nothing now"
+    );
+
+    network.heal_all();
+    right.settled().await;
+    until(
+        || product_and_quantity(&left.repository, &id("a")) == Some((text("tea"), ColumnValue::Integer(9))),
+        || {
+            use ditto_sync_core::store::DocumentStore as _;
+            use futures_util::FutureExt as _;
+            let frontier = left
+                .store
+                .identity(ditto_sync_core::intent::ReplicaId::from_bytes([0; 16]))
+                .now_or_never()
+                .expect("ready");
+            let frontier_r = right
+                .store
+                .identity(ditto_sync_core::intent::ReplicaId::from_bytes([0; 16]))
+                .now_or_never()
+                .expect("ready");
+            format!(
+                "{:#?} {:#?} {:?} {:?} {:?}",
+                left.repository.rows(&STOCK),
+                right.sync.status().borrow(),
+                frontier,
+                frontier_r,
+                right.store.documents(&STOCK)
+            )
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn shutdown_is_clean_and_the_status_ends_with_it() {
+    let pair = Pair::start(Flavor::Mesh).await;
+    pair.left.put(&id("a"), &stock("tea", 10));
+    pair.left.settled().await;
+    let (status, mut events) = (pair.left.sync.status(), pair.left.sync.events());
+    pair.left.sync.shutdown().await.expect("a clean shutdown");
+    pair.left.task.await.expect("the task has ended");
+    assert_eq!(status.borrow().phase, Phase::Stopped);
+    while events.next().await.is_some() {}
+    assert_eq!(
+        pair.left
+            .repository
+            .pending()
+            .await
+            .map_err(|error| error.to_string())
+            .ok(),
+        None,
+        "the repository is closed"
+    );
+}
