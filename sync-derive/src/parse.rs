@@ -184,7 +184,7 @@ fn choice<T: Copy>(meta: &Meta, choices: &[(&'static str, T)], diagnostics: &mut
 
 fn string_literal(meta: &Meta, diagnostics: &mut Diagnostics) -> Option<LitStr> {
     let value = match meta {
-        Meta::NameValue(pair) => ungrouped(&pair.value),
+        Meta::NameValue(pair) => Some(ungrouped(&pair.value)),
         Meta::Path(_) | Meta::List(_) => None,
     };
     if let Some(Expr::Lit(ExprLit {
@@ -213,10 +213,10 @@ fn value_tokens(meta: &Meta) -> TokenStream {
 }
 
 /// An expression without the invisible group that a `macro_rules` fragment leaves around it.
-fn ungrouped(expression: &Expr) -> Option<&Expr> {
+fn ungrouped(expression: &Expr) -> &Expr {
     match expression {
         Expr::Group(group) => ungrouped(&group.expr),
-        other => Some(other),
+        other => other,
     }
 }
 

@@ -22,7 +22,7 @@ struct Stock {
     #[ditto(storage = "text")]
     shelf: i64,
     is_active: bool,
-    #[ditto(default = standard_rate)]
+    #[ditto(default = Self::standard_rate)]
     rate: f64,
     #[ditto(default)]
     note: String,
@@ -32,8 +32,10 @@ struct Stock {
     selected: Option<Vec<u64>>,
 }
 
-fn standard_rate() -> f64 {
-    0.18
+impl Stock {
+    fn standard_rate() -> f64 {
+        0.18
+    }
 }
 
 fn some_label() -> Option<String> {

@@ -134,6 +134,7 @@ impl<'a> AdapterInput<'a> {
             .into_iter()
             .map(|(field, ident)| FieldInput::read(field, ident, rename_all, diagnostics))
             .collect();
+        adapter.name_self();
         adapter
     }
 
@@ -158,6 +159,20 @@ impl<'a> AdapterInput<'a> {
             None => Some("id"),
             Some(written) if written.text == NO_ANCHOR => None,
             Some(written) => Some(&written.text),
+        }
+    }
+
+    /// The path of a default is expanded outside of the impl, where `Self` has no meaning.
+    fn name_self(&mut self) {
+        for field in &mut self.fields {
+            if let Some(FieldDefault::Function(function)) = &mut field.default.value
+                && let Some(first) = function.path.segments.first_mut()
+                && first.ident == "Self"
+            {
+                let span = first.ident.span();
+                first.ident = self.ident.clone();
+                first.ident.set_span(span);
+            }
         }
     }
 
@@ -255,7 +270,7 @@ fn named(field: &Field) -> Option<(&Field, &Ident)> {
 fn default(meta: &Meta, diagnostics: &mut Diagnostics) -> Option<FieldDefault> {
     let value = match meta {
         Meta::Path(_) => return Some(FieldDefault::OfType),
-        Meta::NameValue(pair) => ungrouped(&pair.value),
+        Meta::NameValue(pair) => Some(ungrouped(&pair.value)),
         Meta::List(_) => None,
     };
     if let Some(Expr::Path(path)) = value {
