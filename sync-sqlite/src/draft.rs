@@ -115,13 +115,24 @@ async fn has_work(
     Ok(changed)
 }
 
-/// Dirty rows that are not known to be impossible to send.
+/// Dirty rows but those that cannot be sent: because of what they hold, or because their documents could not be brought in, so that whatever is sent
+/// would be computed against another document and refused.
 fn unsent_rows(memory: &ModelMemory) -> usize {
+    let outbox = &memory.outbox;
+    let unmet = memory
+        .troubles
+        .inbound()
+        .filter(|id| outbox.get(*id).is_some())
+        .count();
     let held = memory
         .troubles
         .held()
-        .filter(|(name, last)| memory.outbox.last_of(name) == Some(*last));
-    memory.outbox.len() - held.count()
+        .filter(|(name, last)| match outbox.find(name) {
+            Some((Some(id), newest)) => newest == *last && !memory.troubles.concern_inbound(id),
+            Some((None, newest)) => newest == *last,
+            None => false,
+        });
+    outbox.len() - unmet - held.count()
 }
 
 /// A draft in the making.
@@ -334,7 +345,7 @@ impl DirtyRow {
         let Some(of_row) = of_row.filter(|row| row.first() == entries.column_i64(0)) else {
             return Ok(None);
         };
-        if memory.troubles.hold(&document, of_row.last()) {
+        if memory.troubles.concern_inbound(id) || memory.troubles.hold(&document, of_row.last()) {
             return Ok(None);
         }
         Ok(Some(Self {

@@ -12,17 +12,17 @@ use ditto_sync_core::{
 
 use crate::{
     connection::Reader,
-    known::id_key,
+    known::{Known, id_key},
     native::Native,
     outbox::{EntryKey, read_key},
     quarantine,
-    state::{Fault, Memory, ModelSql, Session, on_native},
+    state::{Fault, ModelSql, Session, on_native},
 };
 
 /// Keys read in one go.
 const SLICE_KEYS: usize = 2048;
 
-/// The ids of known rows, and of known documents whose rows have changes, that are not in `seen`.
+/// The ids of rows, and of known documents whose rows are gone, that are not in `seen`.
 ///
 /// A known document without a row and without an outbox entry has no name any more, only a hash; capture leaves no such document behind.
 pub(crate) async fn unseen(
@@ -36,6 +36,7 @@ pub(crate) async fn unseen(
     let model = session.position(model)?;
     let sql = &session.models()[model];
     session.load_known(reader, &mut memory, &[model]).await?;
+    let known = memory.known(model);
     let mut search = Search {
         seen,
         found: HashSet::new(),
@@ -45,13 +46,13 @@ pub(crate) async fn unseen(
     let mut after = Some(Position::Start);
     while let Some(position) = after {
         after = on_native(&mut transaction, ACTION, |native| {
-            search.rows(native, (&memory, model, sql), &position)
+            search.rows(native, sql, &position)
         })
         .await?;
         tokio::task::yield_now().await;
     }
     on_native(&mut transaction, ACTION, |native| {
-        search.entries(native, (&memory, model, sql))
+        search.entries(native, sql, known)
     })
     .await?;
     transaction.rollback().await?;
@@ -118,7 +119,7 @@ impl Search<'_> {
     fn rows(
         &mut self,
         native: &Native<'_>,
-        (memory, model, sql): (&Memory, usize, &ModelSql),
+        sql: &ModelSql,
         position: &Position,
     ) -> Result<Option<Position>, Fault> {
         let mut rows = match position {
@@ -137,32 +138,29 @@ impl Search<'_> {
             read += 1;
             // A key that makes no id was never agreed on with any document.
             if let EntryKey::Id(id, columns) = read_key(&rows, sql, 0)? {
-                self.look_at(memory, model, id);
+                self.look_at(id);
                 last = Some(columns);
             }
         }
         Ok(last.filter(|_| read == SLICE_KEYS).map(Position::After))
     }
 
-    fn entries(
-        &mut self,
-        native: &Native<'_>,
-        (memory, model, sql): (&Memory, usize, &ModelSql),
-    ) -> Result<(), Fault> {
+    fn entries(&mut self, native: &Native<'_>, sql: &ModelSql, known: &Known) -> Result<(), Fault> {
         let mut entries = native.prepare(&sql.entries_after)?;
         entries.bind_i64(1, i64::MIN)?;
         while entries.step()? {
-            if let EntryKey::Id(id, _) = read_key(&entries, sql, 2)? {
-                self.look_at(memory, model, id);
+            if let EntryKey::Id(id, _) = read_key(&entries, sql, 2)?
+                && known.contains(id_key(IdHash::of(&id)))
+            {
+                self.look_at(id);
             }
         }
         Ok(())
     }
 
-    fn look_at(&mut self, memory: &Memory, model: usize, id: DocumentId) {
+    fn look_at(&mut self, id: DocumentId) {
         let hash = IdHash::of(&id);
-        if memory.known(model).contains(id_key(hash)) && !self.seen.contains(&hash) && self.found.insert(hash)
-        {
+        if !self.seen.contains(&hash) && self.found.insert(hash) {
             self.ids.push(id);
         }
     }

@@ -98,13 +98,16 @@ impl Outbox {
         self.nameless.iter()
     }
 
-    /// The newest entry of a row, by its name in the quarantine.
-    pub(crate) fn last_of(&self, name: &[u8]) -> Option<i64> {
+    /// A dirty row by its name in the quarantine: its id, if it has one, and its newest entry.
+    pub(crate) fn find(&self, name: &[u8]) -> Option<(Option<u128>, i64)> {
         if let Some(nameless) = self.nameless.get(name) {
-            return Some(nameless.last);
+            return Some((None, nameless.last));
         }
         match codec::decode(name) {
-            Ok(RowName::Id(id)) => self.get(id_key(IdHash::of(&id))).map(RowEntries::last),
+            Ok(RowName::Id(id)) => {
+                let id = id_key(IdHash::of(&id));
+                self.get(id).map(|entries| (Some(id), entries.last()))
+            }
             _ => None,
         }
     }

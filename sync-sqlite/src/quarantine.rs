@@ -81,6 +81,11 @@ impl Troubles {
         self.held.get(name) == Some(&last)
     }
 
+    /// Ids with a parked document, or one in quarantine.
+    pub(crate) fn inbound(&self) -> impl Iterator<Item = u128> {
+        self.inbound.iter().copied()
+    }
+
     /// Rows that could not be sent, and the newest outbox entry they had then.
     pub(crate) fn held(&self) -> impl Iterator<Item = (&[u8], i64)> {
         self.held.iter().map(|(name, last)| (name.as_slice(), *last))
@@ -191,13 +196,13 @@ pub(crate) fn record_conflicts<'a>(
     conflicts: impl IntoIterator<Item = (&'a ModelSql, &'a Conflict)>,
 ) -> Result<(), Fault> {
     let mut insert = native.prepare(&format!(
-        "INSERT INTO main.ditto_sync_conflicts (model, id, at, cause, fields) VALUES (?1, ?2, {NOW}, ?3, ?4)"
+        "INSERT INTO main.ditto_sync_conflicts (model, id, at, kind, fields) VALUES (?1, ?2, {NOW}, ?3, ?4)"
     ))?;
     let mut any = false;
     for (sql, conflict) in conflicts {
         insert.bind_i64(1, sql.number)?;
         insert.bind_blob(2, &row_name(&conflict.id))?;
-        insert.bind_i64(3, cause_number(conflict.kind))?;
+        insert.bind_i64(3, kind_number(conflict.kind))?;
         insert.bind_blob(4, &codec::encode_conflict_fields(&conflict.fields))?;
         insert.run()?;
         any = true;
@@ -218,8 +223,8 @@ pub(crate) fn way_number(way: Way) -> i64 {
     }
 }
 
-/// How the table numbers a cause. Durable: numbers are never given out again.
-fn cause_number(kind: ConflictKind) -> i64 {
+/// How the table numbers a kind. Durable: numbers are never given out again.
+fn kind_number(kind: ConflictKind) -> i64 {
     match kind {
         ConflictKind::LocalKept => 1,
         ConflictKind::LocalDroppedByDelete => 2,

@@ -63,6 +63,7 @@ impl Drafting<'_> {
             let of_model = &memory.models[model];
             if memory.known(model).contains(key)
                 || of_model.outbox.get(key).is_some()
+                || of_model.troubles.concern_inbound(key)
                 || of_model.troubles.hold(&id, 0)
             {
                 continue;
