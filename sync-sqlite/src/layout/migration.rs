@@ -72,7 +72,7 @@ async fn format_of(conn: &mut SqliteConnection) -> Result<i64, DatabaseError> {
 async fn upgrade(conn: &mut SqliteConnection, found: i64) -> Result<Migrated, DatabaseError> {
     let done = usize::try_from(found).unwrap_or_default();
     // Nested loops: a flattened iterator, held over an await, keeps the compiler from seeing that the future is `Send`.
-    for migration in MIGRATIONS.iter().skip(done).copied() {
+    for migration in MIGRATIONS.iter().skip(done) {
         for statement in migration.iter().copied() {
             sqlx::query(statement).execute(&mut *conn).await?;
         }
