@@ -207,6 +207,20 @@ impl FieldDescriptor {
         (self.to_column)(value, self.storage)
     }
 
+    /// An id part to its column. Another spelling than the field's own (a UUID in capitals) is refused: the row would name another
+    /// document than the one it came from.
+    fn id_column(&self, part: &Value) -> Result<ColumnValue, FieldError> {
+        let column = self.to_column(part)?;
+        if self.canonical || self.to_value(&column)? == *part {
+            return Ok(column);
+        }
+        let found = match part {
+            Value::Text(text) => text.clone(),
+            other => other.kind_name().into(),
+        };
+        Err(FieldError::content("an id as its field writes it", found))
+    }
+
     /// The column value that a missing document field stands for.
     ///
     /// # Errors
@@ -381,7 +395,7 @@ impl ModelDescriptor {
     /// The id columns of the row that `id` names.
     ///
     /// # Errors
-    /// When a part is not of its field's type, or their number differs.
+    /// When a part is not of its field's type or not in its canonical form, or their number differs.
     pub fn id_to_columns(&self, id: &DocumentId) -> Result<Vec<ColumnValue>, RowError> {
         if id.parts().len() != self.id_fields.len() {
             return Err(RowError::IdParts {
@@ -393,7 +407,7 @@ impl ModelDescriptor {
         pairs
             .map(|(field, part)| {
                 field
-                    .to_column(&part.to_value())
+                    .id_column(&part.to_value())
                     .map_err(|reason| RowError::field(field, reason))
             })
             .collect()

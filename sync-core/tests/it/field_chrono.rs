@@ -75,7 +75,7 @@ fn dates_and_times_keep_the_laws() {
 #[test]
 fn columns_of_other_code_are_read_as_sqlx_reads_them() {
     let database = Database::in_memory();
-    proptest!(ProptestConfig::with_cases(2_000), |(text in nearly())| {
+    proptest!(ProptestConfig::with_cases(1_000), |(text in nearly())| {
         let column = ColumnValue::Text(text);
         field_laws::read_like_sqlx::<DateTime<Utc>>(&database, &column);
         field_laws::read_like_sqlx::<DateTime<FixedOffset>>(&database, &column);
@@ -107,7 +107,7 @@ fn an_offset_of_a_day_is_refused_though_sqlx_ignores_it() {
 
 #[test]
 fn every_document_text_that_is_read_has_one_canonical_form() {
-    proptest!(ProptestConfig::with_cases(2_000), |(text in nearly())| {
+    proptest!(ProptestConfig::with_cases(1_000), |(text in nearly())| {
         if let Ok(read) = DateTime::<Utc>::from_value(&Value::Text(text.clone())) {
             field_laws::hold_for(&read);
         }

@@ -66,7 +66,7 @@ fn columns_are_what_sqlx_writes() {
 #[test]
 fn columns_of_other_code_are_read_as_sqlx_reads_them() {
     let database = Database::in_memory();
-    proptest!(ProptestConfig::with_cases(2_000), |(text in nearly())| {
+    proptest!(ProptestConfig::with_cases(1_000), |(text in nearly())| {
         let column = ColumnValue::Text(text);
         field_laws::read_like_sqlx::<OffsetDateTime>(&database, &column);
         field_laws::read_like_sqlx::<PrimitiveDateTime>(&database, &column);

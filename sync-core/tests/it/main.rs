@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends there")]
 
 mod database;
+mod descriptor;
 mod document;
 mod field_chrono;
 mod field_json;

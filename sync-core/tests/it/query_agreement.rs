@@ -16,7 +16,7 @@ use crate::{
 
 #[test]
 fn dql_agrees_with_evaluation_on_any_document() {
-    proptest!(ProptestConfig::with_cases(3_000), |(query in any_query(), documents in prop::collection::vec(any_document(), 1..6))| {
+    proptest!(ProptestConfig::with_cases(1_000), |(query in any_query(), documents in prop::collection::vec(any_document(), 1..6))| {
         let dql = query.to_dql_where().unwrap().expect("it has a filter");
         for document in documents {
             // Not only the same answer: never an unknown one, so that NOT is the opposite wherever the text is put.
@@ -32,7 +32,7 @@ fn sql_agrees_with_evaluation_on_the_documents_of_rows() {
     let places = vec!["?"; MODEL.fields().len() + 1].join(", ");
     let insert = format!("INSERT INTO \"the samples\" VALUES ({places})");
     let compared = Cell::new(0);
-    proptest!(ProptestConfig::with_cases(400), |(queries in prop::collection::vec(any_sql_query(), 1..6), rows in prop::collection::vec(any_row(), 1..6))| {
+    proptest!(ProptestConfig::with_cases(250), |(queries in prop::collection::vec(any_sql_query(), 1..6), rows in prop::collection::vec(any_row(), 1..6))| {
         database.execute("DELETE FROM \"the samples\"", &[]);
         for row in rows {
             database.execute(&insert, &row);

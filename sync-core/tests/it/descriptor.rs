@@ -1,0 +1,160 @@
+//! What a model's descriptor makes of rows, documents and ids.
+
+use chrono::{DateTime, Utc};
+use ditto_sync_core::{
+    column::{ColumnValue, Image},
+    descriptor::{FieldDescriptor, ModelDescriptor, RowError},
+    document::Document,
+    field::{FieldError, Storage},
+    id::{DocumentId, IdError, IdPart},
+    value::Value,
+};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use crate::query_samples::{MODEL as SAMPLES, any_document, any_row};
+
+const UUID: &str = "0189d9c2-7e5a-7c3b-9d5e-2f4a6b8c0d1e";
+
+static MODEL: ModelDescriptor = ModelDescriptor::new(
+    "Line",
+    "lines",
+    "lines",
+    &[
+        FieldDescriptor::of::<Uuid>("order", "order", "order_id"),
+        FieldDescriptor::of::<i32>("position", "position", "position"),
+    ],
+    &[
+        FieldDescriptor::of::<i64>("quantity", "quantity", "quantity").default_value(|| Value::Int(1)),
+        FieldDescriptor::of::<Option<DateTime<Utc>>>("sold", "soldAt", "sold_at").storage(Storage::Integer),
+        FieldDescriptor::of::<String>("name", "name", "name"),
+    ],
+);
+
+fn id() -> DocumentId {
+    DocumentId::from_parts(vec![IdPart::Text(UUID.into()), IdPart::Integer(3)]).unwrap()
+}
+
+fn columns_of_id() -> Vec<ColumnValue> {
+    vec![
+        ColumnValue::Blob(Uuid::parse_str(UUID).unwrap().into_bytes().to_vec()),
+        ColumnValue::Integer(3),
+    ]
+}
+
+#[test]
+fn a_canonical_row_comes_back_from_its_document() {
+    proptest!(|(row in any_row())| {
+        let image = Image::new(row[1..].to_vec());
+        let Ok(canonical) = SAMPLES.canonical(image) else { return Ok(()) };
+        prop_assert_eq!(SAMPLES.canonical(canonical.clone()), Ok(canonical.clone()), "canonical twice is canonical");
+        let id = SAMPLES.id_from_columns(&row[..1]).unwrap();
+        prop_assert_eq!(SAMPLES.id_to_columns(&id).unwrap(), &row[..1]);
+        let document = SAMPLES.document_of(&id, &canonical).unwrap();
+        prop_assert!(!SAMPLES.is_husk(&document));
+        prop_assert_eq!(SAMPLES.image_of(&document), Ok(canonical));
+    });
+}
+
+#[test]
+fn what_is_read_from_any_document_is_canonical() {
+    proptest!(|(document in any_document())| {
+        if let Ok(image) = SAMPLES.image_of(&document) {
+            prop_assert_eq!(SAMPLES.canonical(image.clone()), Ok(image));
+        }
+    });
+}
+
+#[test]
+fn a_document_has_the_id_fields_the_anchor_and_all_fields() {
+    let image = Image::new(vec![
+        ColumnValue::Integer(2),
+        ColumnValue::Integer(1_700_000_000),
+        ColumnValue::Text("tea".into()),
+    ]);
+    let expected: Document = [
+        ("id", Value::List(vec![UUID.into(), 3.into()])),
+        ("order", UUID.into()),
+        ("position", 3.into()),
+        ("quantity", 2.into()),
+        ("soldAt", "2023-11-14T22:13:20Z".into()),
+        ("name", "tea".into()),
+    ]
+    .into_iter()
+    .collect();
+    assert_eq!(MODEL.document_of(&id(), &image), Ok(expected));
+}
+
+#[test]
+fn a_missing_field_is_its_default_or_null_or_an_error_that_names_it() {
+    let named: Document = [("name", "tea")].into_iter().collect();
+    let image = Image::new(vec![
+        ColumnValue::Integer(1),
+        ColumnValue::Null,
+        ColumnValue::Text("tea".into()),
+    ]);
+    assert_eq!(MODEL.image_of(&named), Ok(image.clone()));
+    let mut with_null = named;
+    with_null.set("quantity", Value::Null);
+    assert_eq!(MODEL.image_of(&with_null), Ok(image), "null cannot be a quantity");
+    let error = MODEL.image_of(&Document::new()).unwrap_err();
+    assert_eq!(
+        error,
+        RowError::Field {
+            field: "name",
+            reason: FieldError::Missing
+        }
+    );
+}
+
+#[test]
+fn a_composite_id_goes_through_its_columns() {
+    assert_eq!(MODEL.id_to_columns(&id()), Ok(columns_of_id()));
+    assert_eq!(MODEL.id_from_columns(&columns_of_id()), Ok(id()));
+}
+
+#[test]
+fn an_id_in_another_spelling_is_refused() {
+    let capitals =
+        DocumentId::from_parts(vec![IdPart::Text(UUID.to_uppercase().into()), IdPart::Integer(3)]).unwrap();
+    let error = MODEL.id_to_columns(&capitals).unwrap_err();
+    assert!(matches!(error, RowError::Field { field: "order", .. }), "{error}");
+}
+
+#[test]
+fn an_id_of_another_shape_is_refused() {
+    let error = MODEL.id_to_columns(&DocumentId::integer(3)).unwrap_err();
+    assert_eq!(
+        error,
+        RowError::IdParts {
+            expected: 2,
+            found: 1
+        }
+    );
+    let swapped = DocumentId::from_parts(vec![IdPart::Integer(3), IdPart::Text(UUID.into())]).unwrap();
+    assert!(matches!(
+        MODEL.id_to_columns(&swapped),
+        Err(RowError::Field { field: "order", .. })
+    ));
+    let error = SAMPLES
+        .id_from_columns(&[ColumnValue::Text(String::new())])
+        .unwrap_err();
+    assert_eq!(error, RowError::Id(IdError::Empty));
+}
+
+#[test]
+fn a_value_that_no_store_takes_is_refused_by_name() {
+    static FLOAT: ModelDescriptor = ModelDescriptor::new(
+        "Float",
+        "floats",
+        "floats",
+        &[FieldDescriptor::of::<i64>("id", "id", "id")],
+        &[FieldDescriptor::of::<f64>("ratio", "ratio", "ratio")],
+    );
+    let image = Image::new(vec![ColumnValue::Real(f64::INFINITY)]);
+    let error = FLOAT.document_of(&DocumentId::integer(1), &image).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "field `ratio`: a float must be finite, found inf"
+    );
+}
