@@ -17,7 +17,6 @@ use crate::{
     codec::RawRecord,
     connection::{Durability, Reader, Writer},
     known::id_key,
-    layout::kind,
     native::{Native, Statement},
     outbox::{self, EntryKey, canonical, read_image, read_key},
     quarantine::{self, Record},
@@ -364,13 +363,13 @@ impl DirtyRow {
         rows: &mut Statement<'_>,
         (sql, known): (&ModelSql, Option<ditto_sync_core::hash::ContentHash>),
     ) -> Result<Result<(Outbound, Option<Image>), String>, Fault> {
-        let base = if entries.column_text(1)? == kind::INSERT {
-            None
-        } else {
+        let base = if outbox::has_image(entries.column_text(1)?) {
             match canonical(sql, read_image(entries, sql, 2 + sql.keys()))? {
                 Ok(base) => Some(base),
                 Err(reason) => return Ok(Err(format!("the value before the change: {reason}"))),
             }
+        } else {
+            None
         };
         let row = match read_row(rows, sql, &self.key)? {
             Ok(row) => row,

@@ -20,6 +20,10 @@ use crate::{
     state::{Fault, ModelSql},
 };
 
+/// The kind of an insert over a row that the store has come to hold meanwhile: it has an image, the base, which a plain insert has not. No
+/// trigger writes it.
+pub(crate) const INSERT_OVER: &str = "J";
+
 /// The newest entry seen in an empty outbox: SQLite numbers the next one from 1, and repairs put entries before all others, below 0 even.
 pub(crate) const NONE_SEEN: i64 = i64::MIN;
 
@@ -51,6 +55,8 @@ pub(crate) struct Nameless {
 struct Entry {
     seq: i64,
     insert: bool,
+    /// It has the image of the row before it.
+    based: bool,
 }
 
 impl RowEntries {
@@ -62,8 +68,9 @@ impl RowEntries {
         self.rest.last().unwrap_or(&self.first).seq
     }
 
-    pub(crate) fn starts_with_insert(&self) -> bool {
-        self.first.insert
+    /// Whether the row has a base: its first entry has an image.
+    pub(crate) fn has_base(&self) -> bool {
+        self.first.based
     }
 
     /// Whether some entry is an insert.
@@ -129,9 +136,10 @@ impl Outbox {
             let kind = select.column_text(1)?;
 
             any_replace |= kind == kind::REPLACE;
-            let insert = kind == kind::INSERT;
+            let based = has_image(kind);
+            let insert = !based || kind == INSERT_OVER;
             self.newest = Some(seq);
-            self.take(Entry { seq, insert }, read_key(&select, sql, 2)?);
+            self.take(Entry { seq, insert, based }, read_key(&select, sql, 2)?);
         }
         drop(select);
         self.newest.get_or_insert(NONE_SEEN);
@@ -213,33 +221,13 @@ impl Outbox {
         &mut self,
         native: &Native<'_>,
         sql: &ModelSql,
-        (id, key): (u128, &[ColumnValue]),
+        id: u128,
         base: Option<&Image>,
     ) -> Result<(), Fault> {
         let Some(entries) = self.rows.get_mut(&id) else {
             return Ok(());
         };
         match base {
-            Some(base) if entries.first.insert => {
-                // An insert has no image: the base goes into a delete before it, which together say "a new write of every field".
-                let first = prepend(
-                    native,
-                    sql,
-                    Prepended {
-                        kind: kind::DELETE,
-                        key,
-                        base: Some(base),
-                    },
-                )?;
-                let insert = std::mem::replace(
-                    &mut entries.first,
-                    Entry {
-                        seq: first,
-                        insert: false,
-                    },
-                );
-                entries.rest.insert(0, insert);
-            }
             Some(base) => {
                 let mut rebase = native.prepare(&sql.rebase_entry)?;
                 rebase.bind_i64(1, entries.first.seq)?;
@@ -247,12 +235,14 @@ impl Outbox {
                     rebase.bind(2 + at, column)?;
                 }
                 rebase.run()?;
+                entries.first.based = true;
             }
             None => {
                 let mut unbase = native.prepare(&sql.unbase_entry)?;
                 unbase.bind_i64(1, entries.first.seq)?;
                 unbase.run()?;
                 entries.first.insert = true;
+                entries.first.based = false;
             }
         }
         Ok(())
@@ -276,16 +266,16 @@ impl Outbox {
     }
 }
 
-/// An entry to put before all others.
+/// An entry that no trigger writes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Prepended<'a> {
+pub(crate) struct NewEntry<'a> {
     pub(crate) kind: &'static str,
     pub(crate) key: &'a [ColumnValue],
     pub(crate) base: Option<&'a Image>,
 }
 
-/// Puts an entry before all others; its number. The caller brings the copy in memory up to date.
-pub(crate) fn prepend(native: &Native<'_>, sql: &ModelSql, entry: Prepended<'_>) -> Result<i64, Fault> {
+/// Puts an entry before all others. The caller brings the copy in memory up to date.
+pub(crate) fn prepend(native: &Native<'_>, sql: &ModelSql, entry: NewEntry<'_>) -> Result<(), NativeError> {
     let mut oldest = native.prepare(&format!("SELECT coalesce(min(seq), 1) FROM {}", sql.outbox))?;
     oldest.step()?;
     let seq = oldest.column_i64(0).saturating_sub(1);
@@ -293,15 +283,19 @@ pub(crate) fn prepend(native: &Native<'_>, sql: &ModelSql, entry: Prepended<'_>)
     let mut insert = native.prepare(&sql.insert_entry)?;
     insert.bind_i64(1, seq)?;
     bind_entry(&mut insert, 2, entry)?;
-    insert.run()?;
-    Ok(seq)
+    insert.run()
 }
 
 /// Puts an entry behind all others: a change that no trigger saw.
-pub(crate) fn append(native: &Native<'_>, sql: &ModelSql, entry: Prepended<'_>) -> Result<(), NativeError> {
+pub(crate) fn append(native: &Native<'_>, sql: &ModelSql, entry: NewEntry<'_>) -> Result<(), NativeError> {
     let mut insert = native.prepare(&sql.append_entry)?;
     bind_entry(&mut insert, 1, entry)?;
     insert.run()
+}
+
+/// Whether an entry of this kind has the image of the row before it.
+pub(crate) fn has_image(kind: &str) -> bool {
+    kind != kind::INSERT
 }
 
 /// The image that the first entry of a dirty row holds, as the table held it.
@@ -310,7 +304,7 @@ pub(crate) fn base_image(
     sql: &ModelSql,
     entries: &RowEntries,
 ) -> Result<Option<Image>, NativeError> {
-    if entries.starts_with_insert() {
+    if !entries.has_base() {
         return Ok(None);
     }
     let mut select = native.prepare(&sql.entry_image)?;
@@ -438,7 +432,7 @@ fn delete_entries(native: &Native<'_>, sql: &ModelSql, entries: &mut [i64]) -> R
     Ok(())
 }
 
-fn bind_entry(insert: &mut Statement<'_>, first: usize, entry: Prepended<'_>) -> Result<(), NativeError> {
+fn bind_entry(insert: &mut Statement<'_>, first: usize, entry: NewEntry<'_>) -> Result<(), NativeError> {
     insert.bind_text(first, entry.kind)?;
     for (at, column) in entry.key.iter().enumerate() {
         insert.bind(first + 1 + at, column)?;

@@ -17,7 +17,7 @@ use crate::{
     known::{KnownWrite, content_key, id_key},
     layout::kind,
     native::Native,
-    outbox::{self, EntryKey, Prepended, canonical, read_image, read_key},
+    outbox::{self, EntryKey, NewEntry, canonical, read_image, read_key},
     quarantine,
     state::{Fault, Memory, ModelSql, Persisted, Session, on_native},
 };
@@ -118,10 +118,10 @@ impl Recovering<'_> {
             if of_row.is_none_or(|row| row.first() != entries.column_i64(0)) {
                 continue;
             }
-            let base = if entries.column_text(1)? == kind::INSERT {
-                None
-            } else {
+            let base = if outbox::has_image(entries.column_text(1)?) {
                 canonical(sql, read_image(&entries, sql, 2 + sql.keys()))?.ok()
+            } else {
+                None
             };
             let row = read_row(&mut rows, sql, &key)?.unwrap_or_default();
             let fields = differences(sql, row.as_ref(), base.as_ref());
@@ -202,7 +202,7 @@ impl Recovering<'_> {
         }
     }
 
-    /// Puts the entries before all others that make the row pending from `base` on.
+    /// Puts an entry before all others that makes the row pending from `base` on.
     fn prepend(
         &mut self,
         native: &Native<'_>,
@@ -210,22 +210,12 @@ impl Recovering<'_> {
         (key, base, inserted): (&[ColumnValue], Option<&Image>, bool),
     ) -> Result<(), Fault> {
         let sql = &self.session.models()[model];
-        if inserted {
-            let kind = kind::INSERT;
-            outbox::prepend(
-                native,
-                sql,
-                Prepended {
-                    kind,
-                    key,
-                    base: None,
-                },
-            )?;
-        }
-        if base.is_some() {
-            let kind = if inserted { kind::DELETE } else { kind::UPDATE };
-            outbox::prepend(native, sql, Prepended { kind, key, base })?;
-        }
+        let kind = match (inserted, base) {
+            (true, Some(_)) => outbox::INSERT_OVER,
+            (false, Some(_)) => kind::UPDATE,
+            (_, None) => kind::INSERT,
+        };
+        outbox::prepend(native, sql, NewEntry { kind, key, base })?;
         let outbox = &mut self.memory.models[model].outbox;
         *outbox = outbox::Outbox::default();
         outbox.read(native, sql)?;

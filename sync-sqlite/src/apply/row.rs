@@ -17,7 +17,7 @@ use crate::{
     known::{KnownWrite, content_key},
     layout::kind,
     native::{Native, NativeError, Statement},
-    outbox::{self, Prepended, canonical},
+    outbox::{self, NewEntry, canonical},
     state::{Fault, Memory, ModelSql},
 };
 
@@ -326,7 +326,7 @@ impl<'n> Table<'n> {
             EntriesChange::Rebase(base) => {
                 of_model
                     .outbox
-                    .rebase(self.native, self.sql, (work.id, key), base.as_ref())?;
+                    .rebase(self.native, self.sql, work.id, base.as_ref())?;
             }
         }
         let clean = of_model.outbox.get(work.id).is_none();
@@ -362,7 +362,7 @@ impl<'n> Table<'n> {
         if read_row(select, self.sql, key)?.as_ref() == Ok(&Some(image.clone())) {
             return Ok(());
         }
-        let entry = Prepended {
+        let entry = NewEntry {
             kind: kind::UPDATE,
             key,
             base: Some(image),

@@ -4,7 +4,10 @@
 
 use ditto_sync_core::descriptor::ModelDescriptor;
 
-use crate::layout::{ModelLayout, kind};
+use crate::{
+    layout::{ModelLayout, kind},
+    outbox::INSERT_OVER,
+};
 
 /// Statements for one model. Parameters are numbered: key columns first, then the other mapped columns.
 #[derive(Debug)]
@@ -35,7 +38,7 @@ pub(crate) struct ModelSql {
     pub(crate) images_after: String,
     /// `seq -> columns`
     pub(crate) entry_image: String,
-    /// `seq, columns`
+    /// `seq, columns`; an insert has a base from now on.
     pub(crate) rebase_entry: String,
     /// `seq`; the entry becomes an insert, without an image.
     pub(crate) unbase_entry: String,
@@ -108,7 +111,14 @@ impl ModelSql {
             images_after: from_entries(&image),
             entry_image: format!("SELECT {} FROM {outbox} WHERE seq = ?1", list_or_one(&image)),
             rebase_entry: {
-                let set = [vec!["seq = seq".to_owned()], matches(&image, 2)].concat();
+                let set = [
+                    vec![format!(
+                        "kind = CASE kind WHEN '{}' THEN '{INSERT_OVER}' ELSE kind END",
+                        kind::INSERT
+                    )],
+                    matches(&image, 2),
+                ]
+                .concat();
                 format!("UPDATE {outbox} SET {} WHERE seq = ?1", set.join(", "))
             },
             unbase_entry: {

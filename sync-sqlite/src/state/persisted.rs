@@ -371,10 +371,10 @@ fn hash_again(native: &Native<'_>, sql: &ModelSql) -> Result<(), Fault> {
     };
     for (id, entries) in dirty.rows() {
         let base = outbox::base_image(native, sql, entries).map(Option::unwrap_or_default);
-        let base = if entries.starts_with_insert() {
-            None
-        } else {
+        let base = if entries.has_base() {
             outbox::canonical(sql, base)?.ok()
+        } else {
+            None
         };
         keep(id, base.map(|base| ContentHash::of(sql.model, &base)));
     }
