@@ -1,6 +1,9 @@
 //! Integration tests of the SQLite repository, through its public face and real files.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, and says where")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails, and says where"
+)]
 
 mod bad_input;
 mod contract;
