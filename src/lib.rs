@@ -1,15 +1,52 @@
 //! Keeps an app's own SQLite tables and a peer-to-peer document store in step, both ways, in real time, from one
 //! `#[derive(DittoAdapter)]` per struct. The app keeps writing plain SQL.
 //!
-//! This crate only gathers: the contracts and the engine are in `ditto-sync-core`, the derives in `ditto-sync-derive`.
+//! This crate only gathers, each name listed by hand: the contracts and the engine are in `ditto-sync-core`, the derives in
+//! `ditto-sync-derive`, the SQLite side in `ditto-sync-sqlite` (feature `sqlite`), the memory store and the contract suites in
+//! `ditto-sync-testkit` (feature `testkit`).
+//!
+//! Start with [`DittoAdapter`], [`SyncRegistry`] and [`SyncHandle`].
 
-pub use ditto_sync_core::{adapter::DittoAdapter, field::DittoField};
+pub use ditto_sync_core::{
+    adapter::DittoAdapter,
+    clock::{Clock, Moment, Sleep, SystemClock},
+    column::{ColumnValue, Image},
+    config::{InitialFetch, Pacing, SyncConfig},
+    coordinator::{Coordinator, EventStream, Setup, SettleError, ShutdownError, SyncError, SyncHandle},
+    descriptor::{Direction, FieldDescriptor, LeftScope, ModelDescriptor, RowError, Scope},
+    document::{Document, FieldName},
+    error::ErrorKind,
+    field::{DittoField, FieldError, FieldKind, Storage},
+    id::{DocumentId, IdError, IdPart},
+    merge::{Conflict, ConflictKind, FieldConflict},
+    query::{Comparison, Filter, Operand, Query, QueryError},
+    registry::{RegistryError, StartError, SyncRegistry},
+    repository::{Finding, Repository, RepositoryError, Way},
+    status::{CollectionStatus, Phase, SyncEvent, SyncStatus},
+    store::{DocumentStore, Observation, StoreError, StoreId},
+    value::{Value, ValueError},
+};
 pub use ditto_sync_derive::{DittoAdapter, DittoField};
+#[cfg(feature = "sqlite")]
+pub use ditto_sync_sqlite::{SqliteRepository, WriteTransaction};
 
 #[doc(hidden)]
 pub use ditto_sync_core::private as __private;
 
+/// The memory store, the simulated network and the contract suites, for tests of your own models.
+#[cfg(feature = "testkit")]
+pub use ditto_sync_testkit as testkit;
+
 /// What an application needs, for one `use ditto_sync::prelude::*`.
 pub mod prelude {
-    pub use crate::{DittoAdapter, DittoField};
+    #[cfg(feature = "sqlite")]
+    pub use crate::SqliteRepository;
+    pub use crate::{
+        DittoAdapter, DittoField, Document, DocumentId, Phase, SyncConfig, SyncEvent, SyncHandle, SyncRegistry, SyncStatus, Value,
+    };
 }
+
+/// The code of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

@@ -92,7 +92,7 @@ impl Storage {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a `DittoAdapter`",
     label = "the derive does not know how to store this type",
-    note = "write `#[derive(DittoField)]` on a newtype or unit enum, `#[ditto(json)]` for a serde type, or `#[ditto(skip)]` to leave it out"
+    note = "write `#[derive(DittoField)]` on a newtype or unit enum, or `#[ditto(skip)]` to leave the field out"
 )]
 pub trait DittoField: Sized {
     /// The kind of its document values.

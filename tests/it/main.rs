@@ -1,0 +1,9 @@
+//! Whole devices against each other: SQLite, coordinator, store, network and back. What one part does alone is tested beside it.
+
+mod capture_paths;
+mod devices;
+mod keys;
+mod offline;
+mod process;
+mod records;
+mod start;
