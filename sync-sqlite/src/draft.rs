@@ -198,7 +198,7 @@ impl<'a> Drafting<'a> {
         if after == i64::MIN {
             unsendable.extend(nameless_rows(of_model));
         }
-        let mut entries = native.prepare(&sql.images_after)?;
+        let mut entries = native.prepare(&sql.outbox.images_after)?;
         entries.bind_i64(1, after)?;
         let mut rows = native.prepare(&sql.select_row)?;
         let (mut read, mut position) = (0, None);
@@ -363,9 +363,15 @@ impl DirtyRow {
         rows: &mut Statement<'_>,
         (sql, known): (&ModelSql, Option<ditto_sync_core::hash::ContentHash>),
     ) -> Result<Result<(Outbound, Option<Image>), String>, Fault> {
+        let mut inserted = self.inserted;
         let base = if outbox::has_image(entries.column_text(1)?) {
             match canonical(sql, read_image(entries, sql, 2 + sql.keys()))? {
                 Ok(base) => Some(base),
+                // It could not be seeded, so there is nothing to build on: the row, mended meanwhile, is new.
+                Err(_) if known.is_none() => {
+                    inserted = true;
+                    None
+                }
                 Err(reason) => return Ok(Err(format!("the value before the change: {reason}"))),
             }
         } else {
@@ -379,7 +385,7 @@ impl DirtyRow {
             row,
             pending: Some(Pending {
                 base,
-                inserted: self.inserted,
+                inserted,
                 last: OutboxSeq(self.last),
             }),
             known,

@@ -89,7 +89,7 @@ pub(crate) async fn pending(
             let of_model = format!("model = {}", sql.number);
             Ok(PendingCount {
                 collection: sql.model.collection(),
-                entries: count(native, &sql.outbox, "1")?,
+                entries: count(native, &sql.outbox.table, "1")?,
                 parked: count(native, "main.ditto_sync_parked", &of_model)?,
                 quarantined: count(native, "main.ditto_sync_quarantine", &of_model)?,
             })
@@ -146,7 +146,7 @@ impl Search<'_> {
     }
 
     fn entries(&mut self, native: &Native<'_>, sql: &ModelSql, known: &Known) -> Result<(), Fault> {
-        let mut entries = native.prepare(&sql.entries_after)?;
+        let mut entries = native.prepare(&sql.outbox.entries_after)?;
         entries.bind_i64(1, i64::MIN)?;
         while entries.step()? {
             if let EntryKey::Id(id, _) = read_key(&entries, sql, 2)?

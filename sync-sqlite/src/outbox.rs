@@ -127,7 +127,7 @@ impl Outbox {
     /// Reads the entries that are new since the last read; everything, the first time. Only inside a write transaction: then nothing is missed.
     /// Whether entries had to be changed, so that the transaction must not be thrown away.
     pub(crate) fn read(&mut self, native: &Native<'_>, sql: &ModelSql) -> Result<bool, Fault> {
-        let mut select = native.prepare(&sql.entries_after)?;
+        let mut select = native.prepare(&sql.outbox.entries_after)?;
         let seen = self.newest.unwrap_or(NONE_SEEN);
         select.bind_i64(1, seen)?;
         let mut any_replace = false;
@@ -145,7 +145,7 @@ impl Outbox {
         self.newest.get_or_insert(NONE_SEEN);
         if any_replace {
             // Whatever was being replaced is done by now. Left as they are, a later trigger would take these entries for its own.
-            let mut settle = native.prepare(&sql.settle_replaced)?;
+            let mut settle = native.prepare(&sql.outbox.settle_replaced)?;
             settle.bind_i64(1, seen)?;
             settle.run()?;
         }
@@ -207,7 +207,7 @@ impl Outbox {
         self.read(native, sql)?;
         let rows = self.len();
         if rows > 0 {
-            native.execute(&format!("DELETE FROM {}", sql.outbox))?;
+            native.execute(&format!("DELETE FROM {}", sql.outbox.table))?;
         }
         *self = Self {
             newest: Some(NONE_SEEN),
@@ -229,7 +229,7 @@ impl Outbox {
         };
         match base {
             Some(base) => {
-                let mut rebase = native.prepare(&sql.rebase_entry)?;
+                let mut rebase = native.prepare(&sql.outbox.rebase_entry)?;
                 rebase.bind_i64(1, entries.first.seq)?;
                 for (at, column) in base.columns().iter().enumerate() {
                     rebase.bind(2 + at, column)?;
@@ -238,7 +238,7 @@ impl Outbox {
                 entries.first.based = true;
             }
             None => {
-                let mut unbase = native.prepare(&sql.unbase_entry)?;
+                let mut unbase = native.prepare(&sql.outbox.unbase_entry)?;
                 unbase.bind_i64(1, entries.first.seq)?;
                 unbase.run()?;
                 entries.first.insert = true;
@@ -276,11 +276,11 @@ pub(crate) struct NewEntry<'a> {
 
 /// Puts an entry before all others. The caller brings the copy in memory up to date.
 pub(crate) fn prepend(native: &Native<'_>, sql: &ModelSql, entry: NewEntry<'_>) -> Result<(), NativeError> {
-    let mut oldest = native.prepare(&format!("SELECT coalesce(min(seq), 1) FROM {}", sql.outbox))?;
+    let mut oldest = native.prepare(&format!("SELECT coalesce(min(seq), 1) FROM {}", sql.outbox.table))?;
     oldest.step()?;
     let seq = oldest.column_i64(0).saturating_sub(1);
     drop(oldest);
-    let mut insert = native.prepare(&sql.insert_entry)?;
+    let mut insert = native.prepare(&sql.outbox.insert_entry)?;
     insert.bind_i64(1, seq)?;
     bind_entry(&mut insert, 2, entry)?;
     insert.run()
@@ -288,7 +288,7 @@ pub(crate) fn prepend(native: &Native<'_>, sql: &ModelSql, entry: NewEntry<'_>) 
 
 /// Puts an entry behind all others: a change that no trigger saw.
 pub(crate) fn append(native: &Native<'_>, sql: &ModelSql, entry: NewEntry<'_>) -> Result<(), NativeError> {
-    let mut insert = native.prepare(&sql.append_entry)?;
+    let mut insert = native.prepare(&sql.outbox.append_entry)?;
     bind_entry(&mut insert, 1, entry)?;
     insert.run()
 }
@@ -307,7 +307,7 @@ pub(crate) fn base_image(
     if !entries.has_base() {
         return Ok(None);
     }
-    let mut select = native.prepare(&sql.entry_image)?;
+    let mut select = native.prepare(&sql.outbox.entry_image)?;
     select.bind_i64(1, entries.first())?;
     if !select.step()? {
         return Ok(None);
@@ -398,7 +398,7 @@ pub(crate) fn newest(native: &Native<'_>, sql: &ModelSql) -> Result<i64, NativeE
 
 /// Asks for the newest entry of the table.
 pub(crate) fn newest_sql(sql: &ModelSql) -> String {
-    format!("SELECT max(seq) FROM {}", sql.outbox)
+    format!("SELECT max(seq) FROM {}", sql.outbox.table)
 }
 
 /// The answer to [`newest_sql`].
@@ -417,14 +417,20 @@ pub(crate) fn read_newest(newest: &mut Statement<'_>) -> Result<i64, NativeError
 fn delete_entries(native: &Native<'_>, sql: &ModelSql, entries: &mut [i64]) -> Result<(), NativeError> {
     entries.sort_unstable();
     let last = *entries.last().expect("there are entries to delete");
-    let mut count = native.prepare(&format!("SELECT count(*) FROM {} WHERE seq <= ?1", sql.outbox))?;
+    let mut count = native.prepare(&format!(
+        "SELECT count(*) FROM {} WHERE seq <= ?1",
+        sql.outbox.table
+    ))?;
     count.bind_i64(1, last)?;
     count.step()?;
     let oldest = usize::try_from(count.column_i64(0)) == Ok(entries.len());
     drop(count);
     let comparison = if oldest { "<=" } else { "=" };
     let targets = if oldest { &[last][..] } else { &entries[..] };
-    let mut delete = native.prepare(&format!("DELETE FROM {} WHERE seq {comparison} ?1", sql.outbox))?;
+    let mut delete = native.prepare(&format!(
+        "DELETE FROM {} WHERE seq {comparison} ?1",
+        sql.outbox.table
+    ))?;
     for &seq in targets {
         delete.bind_i64(1, seq)?;
         delete.run()?;

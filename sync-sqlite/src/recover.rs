@@ -81,7 +81,7 @@ impl Recovering<'_> {
                 for model in 0..self.session.models().len() {
                     self.report_pending(native, model)?;
                     let sql = &self.session.models()[model];
-                    native.execute(&format!("DELETE FROM {}", sql.outbox))?;
+                    native.execute(&format!("DELETE FROM {}", sql.outbox.table))?;
                 }
                 self.forget_agreements(native)?;
                 self.memory.persisted.new_life(native)
@@ -107,7 +107,7 @@ impl Recovering<'_> {
     /// Reports the local changes that are about to be dropped.
     fn report_pending(&mut self, native: &Native<'_>, model: usize) -> Result<(), Fault> {
         let sql = &self.session.models()[model];
-        let mut entries = native.prepare(&sql.images_after)?;
+        let mut entries = native.prepare(&sql.outbox.images_after)?;
         entries.bind_i64(1, i64::MIN)?;
         let mut rows = native.prepare(&sql.select_row)?;
         while entries.step()? {

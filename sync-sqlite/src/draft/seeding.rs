@@ -4,6 +4,7 @@
 
 use ditto_sync_core::{
     hash::IdHash,
+    id::DocumentId,
     merge::{Outbound, RowState, outbound},
 };
 
@@ -47,25 +48,14 @@ impl Drafting<'_> {
                 EntryKey::Id(id, columns) => (id, columns),
                 EntryKey::Nameless(name, reason) => {
                     if !memory.models[model].troubles.held_name(&name, 0) {
-                        unsendable.push(Unsendable {
-                            name,
-                            id: None,
-                            last: 0,
-                            reason,
-                        });
+                        unsendable.push(unsendable_row((name, None), reason));
                     }
                     continue;
                 }
             };
             progress = true;
             seeding.after = Some(columns);
-            let key = id_key(IdHash::of(&id));
-            let of_model = &memory.models[model];
-            if memory.known(model).contains(key)
-                || of_model.outbox.get(key).is_some()
-                || of_model.troubles.concern_inbound(key)
-                || of_model.troubles.hold(&id, 0)
-            {
+            if !is_unmet(memory, model, &id) {
                 continue;
             }
             let decision = canonical(sql, read_image(&rows, sql, sql.keys()))?.and_then(|row| {
@@ -81,12 +71,7 @@ impl Drafting<'_> {
                     self.operations.push(*operation);
                 }
                 Ok(_) => {}
-                Err(reason) => unsendable.push(Unsendable {
-                    name: quarantine::row_name(&id),
-                    id: Some(id),
-                    last: 0,
-                    reason,
-                }),
+                Err(reason) => unsendable.push(unsendable_row((quarantine::row_name(&id), Some(id)), reason)),
             }
         }
         drop(rows);
@@ -119,5 +104,24 @@ impl Drafting<'_> {
             self.wrote = true;
         }
         Ok(())
+    }
+}
+
+/// Whether no store has met the row, no trigger has seen it, and nothing is wrong with it.
+fn is_unmet(memory: &Memory, model: usize, id: &DocumentId) -> bool {
+    let key = id_key(IdHash::of(id));
+    let of_model = &memory.models[model];
+    !(memory.known(model).contains(key)
+        || of_model.outbox.get(key).is_some()
+        || of_model.troubles.concern_inbound(key)
+        || of_model.troubles.hold(id, 0))
+}
+
+fn unsendable_row((name, id): (Vec<u8>, Option<DocumentId>), reason: String) -> Unsendable {
+    Unsendable {
+        name,
+        id,
+        last: 0,
+        reason,
     }
 }

@@ -32,6 +32,13 @@ pub(crate) struct ModelSql {
     /// `-> key`; as above.
     pub(crate) first_keys: String,
     pub(crate) next_keys: String,
+    pub(crate) outbox: OutboxSql,
+    pub(crate) known: String,
+}
+
+/// Statements for one model's outbox.
+#[derive(Debug)]
+pub(crate) struct OutboxSql {
     /// `after -> seq, kind, key`
     pub(crate) entries_after: String,
     /// `after -> seq, kind, key, columns`
@@ -48,95 +55,45 @@ pub(crate) struct ModelSql {
     pub(crate) append_entry: String,
     /// `after`; ends the doubt about rows that might have been replaced.
     pub(crate) settle_replaced: String,
-    pub(crate) outbox: String,
-    pub(crate) known: String,
+    pub(crate) table: String,
 }
 
 impl ModelSql {
     pub(crate) fn new(layout: &ModelLayout) -> Self {
         let table = format!("main.{}", layout.table);
-        let outbox = format!("main.{}", layout.outbox);
         let (keys, columns) = (&layout.id_columns, &layout.columns);
-        let (key_count, column_count) = (keys.len(), columns.len());
-        let all = [keys.clone(), columns.clone()].concat().join(", ");
-        let values = parameters(1, key_count + column_count);
-        let key_matches = matches(keys, 1).join(" AND ");
-        let key_list = keys.join(", ");
-        let insert_row = format!("INSERT INTO {table} ({all}) VALUES ({values})");
-        let image = images(column_count);
-        let entry = [vec!["kind".to_owned()], images_of("k", key_count), image.clone()].concat();
-        let entry_values = |first| parameters(first, 1 + key_count + column_count);
+        let all = [&keys[..], &columns[..]].concat().join(", ");
+        let values = parameters(1, keys.len() + columns.len());
+        let this = matches(keys, 1).join(" AND ");
+        let key = keys.join(", ");
         let not_null: Vec<_> = keys.iter().map(|key| format!("{key} IS NOT NULL")).collect();
         let not_null = not_null.join(" AND ");
-        let after = parameters(2, key_count);
-        let from_entries = |with: &[String]| {
-            let listed = [
-                vec!["seq".to_owned(), "kind".to_owned()],
-                images_of("k", key_count),
-                with.to_vec(),
-            ];
+        let after = parameters(2, keys.len());
+        let insert_row = format!("INSERT INTO {table} ({all}) VALUES ({values})");
+        let first =
+            |listed: &str| format!("SELECT {listed} FROM {table} WHERE {not_null} ORDER BY {key} LIMIT ?1");
+        let next = |listed: &str| {
             format!(
-                "SELECT {} FROM {outbox} WHERE seq > ?1 ORDER BY seq",
-                listed.concat().join(", ")
+                "SELECT {listed} FROM {table} WHERE {not_null} AND ({key}) > ({after}) ORDER BY {key} LIMIT ?1"
             )
         };
         Self {
             number: layout.number,
             model: layout.model,
             user_triggers: !layout.shape.user_triggers.is_empty(),
-            settle_replaced: format!(
-                "UPDATE {outbox} SET kind = '{}' WHERE seq > ?1 AND kind = '{}'",
-                kind::UPDATE,
-                kind::REPLACE
-            ),
-            select_row: format!("SELECT {} FROM {table} WHERE {key_matches}", list_or_one(columns)),
-            update_row: (column_count > 0).then(|| {
-                let set = matches(columns, key_count + 1).join(", ");
-                format!("UPDATE {table} SET {set} WHERE {key_matches}")
+            select_row: format!("SELECT {} FROM {table} WHERE {this}", list_or_one(columns)),
+            update_row: (!columns.is_empty()).then(|| {
+                let set = matches(columns, keys.len() + 1).join(", ");
+                format!("UPDATE {table} SET {set} WHERE {this}")
             }),
-            insert_if_absent: format!("{insert_row} ON CONFLICT ({key_list}) DO NOTHING"),
+            insert_if_absent: format!("{insert_row} ON CONFLICT ({key}) DO NOTHING"),
             insert_row,
-            delete_row: format!("DELETE FROM {table} WHERE {key_matches}"),
-            first_rows: format!("SELECT {all} FROM {table} WHERE {not_null} ORDER BY {key_list} LIMIT ?1"),
-            next_rows: format!(
-                "SELECT {all} FROM {table} WHERE {not_null} AND ({key_list}) > ({after}) ORDER BY {key_list} LIMIT ?1"
-            ),
-            first_keys: format!(
-                "SELECT {key_list} FROM {table} WHERE {not_null} ORDER BY {key_list} LIMIT ?1"
-            ),
-            next_keys: format!(
-                "SELECT {key_list} FROM {table} WHERE {not_null} AND ({key_list}) > ({after}) ORDER BY {key_list} LIMIT ?1"
-            ),
-            entries_after: from_entries(&[]),
-            images_after: from_entries(&image),
-            entry_image: format!("SELECT {} FROM {outbox} WHERE seq = ?1", list_or_one(&image)),
-            rebase_entry: {
-                let set = [
-                    vec![format!(
-                        "kind = CASE kind WHEN '{}' THEN '{INSERT_OVER}' ELSE kind END",
-                        kind::INSERT
-                    )],
-                    matches(&image, 2),
-                ]
-                .concat();
-                format!("UPDATE {outbox} SET {} WHERE seq = ?1", set.join(", "))
-            },
-            unbase_entry: {
-                let nulls = image.iter().map(|column| format!("{column} = NULL"));
-                let set: Vec<_> = std::iter::once("kind = 'I'".to_owned()).chain(nulls).collect();
-                format!("UPDATE {outbox} SET {} WHERE seq = ?1", set.join(", "))
-            },
-            insert_entry: format!(
-                "INSERT INTO {outbox} (seq, {}) VALUES (?1, {})",
-                entry.join(", "),
-                entry_values(2)
-            ),
-            append_entry: format!(
-                "INSERT INTO {outbox} ({}) VALUES ({})",
-                entry.join(", "),
-                entry_values(1)
-            ),
-            outbox,
+            delete_row: format!("DELETE FROM {table} WHERE {this}"),
+            first_rows: first(&all),
+            next_rows: next(&all),
+            first_keys: first(&key),
+            next_keys: next(&key),
+            outbox: OutboxSql::new(layout),
             known: format!("main.{}", layout.known),
         }
     }
@@ -150,8 +107,48 @@ impl ModelSql {
     }
 }
 
-fn images(count: usize) -> Vec<String> {
-    images_of("c", count)
+impl OutboxSql {
+    fn new(layout: &ModelLayout) -> Self {
+        let table = format!("main.{}", layout.outbox);
+        let keys = images_of("k", layout.id_columns.len());
+        let image = images_of("c", layout.columns.len());
+        let entry = [&["kind".to_owned()], &keys[..], &image[..]].concat();
+        let entries = |listed: &[String]| {
+            let listed = [&["seq".to_owned(), "kind".to_owned()], &keys[..], listed]
+                .concat()
+                .join(", ");
+            format!("SELECT {listed} FROM {table} WHERE seq > ?1 ORDER BY seq")
+        };
+        let update = |set: &[String]| format!("UPDATE {table} SET {} WHERE seq = ?1", set.join(", "));
+        let over = format!(
+            "kind = CASE kind WHEN '{}' THEN '{INSERT_OVER}' ELSE kind END",
+            kind::INSERT
+        );
+        let nulls: Vec<_> = image.iter().map(|column| format!("{column} = NULL")).collect();
+        let plain = format!("kind = '{}'", kind::INSERT);
+        let listed = entry.join(", ");
+        Self {
+            entries_after: entries(&[]),
+            images_after: entries(&image),
+            entry_image: format!("SELECT {} FROM {table} WHERE seq = ?1", list_or_one(&image)),
+            rebase_entry: update(&[&[over], &matches(&image, 2)[..]].concat()),
+            unbase_entry: update(&[&[plain], &nulls[..]].concat()),
+            insert_entry: format!(
+                "INSERT INTO {table} (seq, {listed}) VALUES (?1, {})",
+                parameters(2, entry.len())
+            ),
+            append_entry: format!(
+                "INSERT INTO {table} ({listed}) VALUES ({})",
+                parameters(1, entry.len())
+            ),
+            settle_replaced: format!(
+                "UPDATE {table} SET kind = '{}' WHERE seq > ?1 AND kind = '{}'",
+                kind::UPDATE,
+                kind::REPLACE
+            ),
+            table,
+        }
+    }
 }
 
 fn images_of(letter: &str, count: usize) -> Vec<String> {

@@ -410,8 +410,8 @@ fn load_intent(native: &Native<'_>, models: &[ModelSql], sequence: u64) -> Resul
     if !select.step()? {
         return Ok(None);
     }
-    let descriptors = models.iter().map(|sql| sql.model);
-    Ok(Some(codec::decode_intent(select.column_blob(0)?, descriptors)?))
+    let find = |collection: &str| position(models, collection).map(|at| models[at].model);
+    Ok(Some(codec::decode_intent(select.column_blob(0)?, find)?))
 }
 
 fn position(models: &[ModelSql], collection: &str) -> Option<usize> {
