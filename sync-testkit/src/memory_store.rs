@@ -8,6 +8,7 @@ mod counter;
 mod document_state;
 mod fault;
 mod hub;
+mod id_hash;
 mod message;
 mod network;
 mod observation;

@@ -116,7 +116,7 @@ macro_rules! __store_cases {
 
 /// Makes one `#[tokio::test]` of each case of the contract. The expression makes the fixture; it is evaluated for each test.
 ///
-/// ```ignore
+/// ```text
 /// mod contract {
 ///     ditto_sync_testkit::store_contract!(super::MyFixture::new());
 /// }

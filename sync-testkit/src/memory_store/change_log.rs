@@ -17,6 +17,8 @@ pub(super) struct Logged {
     pub(super) position: u64,
     pub(super) collection: &'static str,
     pub(super) id: DocumentId,
+    /// The life of the store that has exactly this state already.
+    pub(super) origin: Option<u64>,
 }
 
 /// Below this length compacting is not worth the walk.
@@ -29,12 +31,13 @@ impl ChangeLog {
     }
 
     /// Logs a change; returns its position.
-    pub(super) fn push(&mut self, collection: &'static str, id: DocumentId) -> u64 {
+    pub(super) fn push(&mut self, collection: &'static str, id: DocumentId, origin: Option<u64>) -> u64 {
         self.position += 1;
         self.logged.push(Logged {
             position: self.position,
             collection,
             id,
+            origin,
         });
         self.position
     }

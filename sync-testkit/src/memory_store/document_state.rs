@@ -67,13 +67,10 @@ impl Stamps<'_> {
 impl DocumentState {
     /// The visible document, husk or not; `None` when nothing is visible.
     pub(super) fn view(&self) -> Option<Document> {
-        let mut document = Document::with_capacity(self.registers.len() + self.counters.len());
-        let visible = self
-            .registers
-            .iter()
-            .filter(|(_, register)| self.shows(register.stamp));
-        for (name, register) in visible {
-            if let Some(value) = &register.value {
+        let fields = self.registers.len() + self.seeds.len() + self.counters.len();
+        let mut document = Document::with_capacity(fields);
+        for (name, register) in &self.registers {
+            if let Some(value) = register.value.as_ref().filter(|_| self.shows(register.stamp)) {
                 document.set(name.clone(), value.clone());
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex, MutexGuard,
-    atomic::{AtomicU32, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
 
 use tokio::sync::Notify;
@@ -92,6 +92,8 @@ pub struct MemoryHub {
 #[derive(Debug)]
 pub(super) struct HubInner {
     pub(super) config: MemoryConfig,
+    /// Whether the network moves by itself. Beside its lock, so that a write never waits for the traffic of others.
+    pub(super) live: AtomicBool,
     /// Wakes the live network.
     pub(super) wake: Notify,
     /// Ticks with everything that happens; the wall clock of the stores.
@@ -110,6 +112,7 @@ impl MemoryHub {
         Self {
             inner: Arc::new(HubInner {
                 config,
+                live: AtomicBool::new(false),
                 wake: Notify::new(),
                 now: AtomicU64::new(0),
                 writers: AtomicU32::new(0),
@@ -203,12 +206,10 @@ impl HubInner {
 
     /// Called after `peer` has written, without its lock.
     pub(super) fn written(&self, peer: &Peer) {
-        let mut network = self.network();
-        if network.is_live() {
-            drop(network);
+        if self.live.load(Ordering::Acquire) {
             self.wake.notify_one();
         } else if self.config.send_on_write {
-            network.queue_from(peer.index);
+            self.network().queue_from(peer.index);
         }
     }
 

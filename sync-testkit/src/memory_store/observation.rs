@@ -12,6 +12,7 @@ use ditto_sync_core::{
 use super::{
     Flavor,
     fault::{Fault, StoreCall},
+    id_hash::IdHashing,
     message,
     peer::{Peer, PeerState, Signals},
     replica::Entry,
@@ -30,7 +31,7 @@ pub struct MemoryObservation {
     /// Up to where changes have been reported.
     position: u64,
     /// The documents that matched when last looked at; not kept when everything matches.
-    matching: HashSet<DocumentId>,
+    matching: HashSet<DocumentId, IdHashing>,
     signals: Signals,
 }
 
@@ -56,7 +57,7 @@ impl MemoryObservation {
             Some(Some(position)) if position <= now => position,
             Some(_) => return Err(StoreError::CursorLost),
         };
-        let mut matching = HashSet::new();
+        let mut matching = HashSet::default();
         if query.filter().is_some() {
             let documents = replica.present(model);
             let matched =

@@ -11,8 +11,9 @@ use ditto_sync_core::{descriptor::ModelDescriptor, id::DocumentId, intent::Repli
 
 use super::{
     Flavor,
-    change_log::ChangeLog,
+    change_log::{ChangeLog, Logged},
     document_state::DocumentState,
+    id_hash::IdHashing,
     message::{Content, Payload, Received, Versions},
     stamp::Writer,
 };
@@ -32,7 +33,7 @@ pub(super) struct Replica {
     pub(super) versions: Versions,
     /// Operations applied by own writes, for tests of silence.
     pub(super) operations: u64,
-    collections: BTreeMap<&'static str, HashMap<DocumentId, Entry>>,
+    collections: BTreeMap<&'static str, HashMap<DocumentId, Entry, IdHashing>>,
     log: ChangeLog,
     received: BTreeMap<u64, Received>,
     /// Something was evicted, so this replica no longer vouches for what it was seen to hold.
@@ -45,8 +46,6 @@ pub(super) struct Replica {
 pub(super) struct Entry {
     pub(super) state: Arc<DocumentState>,
     pub(super) position: u64,
-    /// The life of the store that has exactly this state already.
-    origin: Option<u64>,
     /// Observations are not told about this change.
     pub(super) silent: bool,
 }
@@ -116,11 +115,10 @@ impl Replica {
         mark: Mark,
     ) {
         let documents = self.collections.entry(collection).or_default();
-        let position = self.log.push(collection, id.clone());
+        let position = self.log.push(collection, id.clone(), mark.origin);
         let entry = Entry {
             state,
             position,
-            origin: mark.origin,
             silent: mark.silent,
         };
         documents.insert(id.clone(), entry);
@@ -148,7 +146,7 @@ impl Replica {
             if let Some(entry) = documents.remove(id) {
                 counted |= entry.state.counts_increments_of(self.writer);
                 self.evicted = true;
-                self.log.push(collection, id.clone());
+                self.log.push(collection, id.clone(), None);
             }
         }
         if counted {
@@ -221,15 +219,19 @@ impl Replica {
         }
         let mut contents = Vec::new();
         let mut to = self.position();
-        for (position, collection, id, entry) in self.changes_after(from) {
+        let news = self
+            .log
+            .after(from)
+            .filter(|logged| logged.origin != Some(receiver));
+        for logged in news {
             if contents.len() == MESSAGE_DOCUMENTS_MAX {
-                to = position - 1;
+                to = logged.position - 1;
                 break;
             }
-            if let Some(entry) = entry.filter(|entry| entry.origin != Some(receiver)) {
+            if let Some(entry) = self.newest_entry(logged) {
                 contents.push(Content {
-                    collection,
-                    id: id.clone(),
+                    collection: logged.collection,
+                    id: logged.id.clone(),
                     state: Arc::clone(&entry.state),
                 });
             }
@@ -267,6 +269,12 @@ impl Replica {
         let received = self.received.entry(payload.sender).or_default();
         received.advance(payload, &mut self.versions);
         changed
+    }
+
+    /// The document of a logged change, unless it was evicted or has changed again since.
+    fn newest_entry(&self, logged: &Logged) -> Option<&Entry> {
+        let entry = self.collections.get(logged.collection)?.get(&logged.id)?;
+        (entry.position == logged.position).then_some(entry)
     }
 
     fn merge(&mut self, content: &Content, mark: Mark) -> bool {

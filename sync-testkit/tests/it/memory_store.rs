@@ -4,6 +4,7 @@ mod accident;
 mod convergence;
 mod fault;
 mod network;
+mod volume;
 
 use ditto_sync_core::{
     document::Document,

@@ -1,6 +1,9 @@
 //! The network by itself: messages travel in real time while [`Network::run`] is polled.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -81,6 +84,7 @@ impl Network {
         for link in network.links.values_mut() {
             link.queue.clear();
         }
+        self.hub.live.store(true, Ordering::Release);
         drop(network);
         self.hub.wake.notify_one();
     }
@@ -107,7 +111,10 @@ impl Network {
 
     /// Ends [`run`](Self::run); the network is moved by hand again.
     pub fn shutdown(&self) {
-        self.hub.network().live = None;
+        let mut network = self.hub.network();
+        network.live = None;
+        self.hub.live.store(false, Ordering::Release);
+        drop(network);
         self.hub.wake.notify_one();
     }
 

@@ -138,12 +138,11 @@ fn replicas_converge(flavor: Flavor, seed: u64, steps: &[Step]) {
         world.step(step);
     }
     world.settle();
-    for peer in 1..NAMES.len() {
+    for (peer, name) in NAMES.iter().enumerate() {
         assert_eq!(
             world.contents(peer),
             world.contents(0),
-            "{flavor:?}: {} differs",
-            NAMES[peer]
+            "{flavor:?}: {name} differs"
         );
     }
     assert_eq!(world.hub.network().drain(), 0, "what has settled stays quiet");
@@ -151,8 +150,8 @@ fn replicas_converge(flavor: Flavor, seed: u64, steps: &[Step]) {
 
 fn counters_are_exact(flavor: Flavor, seed: u64, steps: &[Step]) {
     let mut world = World::new(flavor, seed);
-    for id in 0..IDS.len() {
-        world.write(0, id, Action::Insert(stock(IDS[id], 0)));
+    for (id, name) in IDS.iter().enumerate() {
+        world.write(0, id, Action::Insert(stock(name, 0)));
     }
     world.settle();
     let mut sums = [0_i64; IDS.len()];
@@ -166,14 +165,13 @@ fn counters_are_exact(flavor: Flavor, seed: u64, steps: &[Step]) {
         }
     }
     world.settle();
-    for peer in 0..NAMES.len() {
+    for (peer, name) in NAMES.iter().enumerate() {
         for (id, sum) in sums.iter().enumerate() {
             let document = world.document(peer, id).unwrap();
             assert_eq!(
                 document.get("quantity"),
                 Some(&(*sum).into()),
-                "{flavor:?}: {}",
-                NAMES[peer]
+                "{flavor:?}: {name}"
             );
         }
     }
