@@ -93,7 +93,7 @@ impl<'a> Applying<'a> {
             let failures = self.attempt(&mut transaction, memory, chunk).await?;
             self.deferred.extend(failures);
             if rest.is_empty() && self.deferred.len() <= rows_max {
-                self.last_attempt(&mut transaction, memory).await?;
+                self.last_attempts(&mut transaction, memory).await?;
                 return self.end(transaction, memory).await;
             }
             self.finish(transaction, memory).await?;
@@ -104,24 +104,31 @@ impl<'a> Applying<'a> {
         self.deferred_in_transactions(memory, rows_max).await
     }
 
-    /// The second attempt, where one transaction would be too long for it.
+    /// Further attempts, where one transaction would be too long for them: as long as they get anything in.
     async fn deferred_in_transactions(
         &mut self,
         memory: &mut Memory,
         rows_max: usize,
     ) -> Result<(), RepositoryError> {
-        let mut all = std::mem::take(&mut self.deferred);
-        while !all.is_empty() {
-            let behind = all.split_off(all.len().min(rows_max));
-            self.deferred = std::mem::replace(&mut all, behind);
-            let mut transaction = self.begin(memory).await?;
-            self.last_attempt(&mut transaction, memory).await?;
-            if all.is_empty() {
-                return self.end(transaction, memory).await;
+        let mut failed = usize::MAX;
+        while self.deferred.len() < failed {
+            failed = self.deferred.len();
+            let deferred = std::mem::take(&mut self.deferred);
+            let (retried, hopeless): (Vec<_>, Vec<_>) =
+                deferred.into_iter().partition(|(_, failure)| failure.may_pass());
+            self.deferred = hopeless;
+            let mut work: Vec<_> = retried.into_iter().map(|(work, _)| work).collect();
+            work::sort(self.session, &mut work);
+            for chunk in work.chunks(rows_max) {
+                let mut transaction = self.begin(memory).await?;
+                let failures = self.attempt(&mut transaction, memory, chunk).await?;
+                self.deferred.extend(failures);
+                self.finish(transaction, memory).await?;
             }
-            self.finish(transaction, memory).await?;
         }
-        Ok(())
+        let mut transaction = self.begin(memory).await?;
+        self.keep_deferred(&mut transaction, memory).await?;
+        self.end(transaction, memory).await
     }
 
     async fn begin(&mut self, memory: &mut Memory) -> Result<Transaction<'a>, RepositoryError> {
@@ -169,26 +176,35 @@ impl<'a> Applying<'a> {
             .collect())
     }
 
-    /// Tries what failed once more, now that everything else is in, and keeps what fails again.
-    async fn last_attempt(
+    /// Tries what failed again, now that everything else is in, as long as that gets anything in; and keeps the rest.
+    async fn last_attempts(
         &mut self,
         transaction: &mut Transaction<'_>,
         memory: &mut Memory,
     ) -> Result<(), RepositoryError> {
-        let deferred = std::mem::take(&mut self.deferred);
-        let hopeful = !self.applied.changed.is_empty() || self.applied.left_scope > 0;
-        let (retried, mut failed): (Vec<_>, Vec<_>) = deferred
-            .into_iter()
-            .partition(|(_, failure)| hopeful && failure.may_pass());
-        if !retried.is_empty() {
+        let mut hopeful = !self.applied.changed.is_empty();
+        while hopeful {
+            let deferred = std::mem::take(&mut self.deferred);
+            let (retried, hopeless): (Vec<_>, Vec<_>) =
+                deferred.into_iter().partition(|(_, failure)| failure.may_pass());
+            self.deferred = hopeless;
             let mut work: Vec<_> = retried.into_iter().map(|(work, _)| work).collect();
             work::sort(self.session, &mut work);
-            failed.extend(self.attempt(transaction, memory, &work).await?);
+            let failures = self.attempt(transaction, memory, &work).await?;
+            hopeful = !failures.is_empty() && failures.len() < work.len();
+            self.deferred.extend(failures);
         }
+        self.keep_deferred(transaction, memory).await
+    }
+
+    async fn keep_deferred(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        memory: &mut Memory,
+    ) -> Result<(), RepositoryError> {
+        let mut failed = std::mem::take(&mut self.deferred).into_iter();
         on_native(transaction, ACTION, |native| {
-            failed
-                .into_iter()
-                .try_for_each(|(work, failure)| self.keep(native, memory, (work, failure)))
+            failed.try_for_each(|(work, failure)| self.keep(native, memory, (work, failure)))
         })
         .await
     }

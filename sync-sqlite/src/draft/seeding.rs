@@ -47,7 +47,8 @@ impl Drafting<'_> {
             let (id, columns) = match read_key(&rows, sql, 0)? {
                 EntryKey::Id(id, columns) => (id, columns),
                 EntryKey::Nameless(name, reason) => {
-                    if !memory.models[model].troubles.held_name(&name, 0) {
+                    let of_model = &memory.models[model];
+                    if of_model.outbox.find(&name).is_none() && !of_model.troubles.held_name(&name, 0) {
                         unsendable.push(unsendable_row((name, None), reason));
                     }
                     continue;

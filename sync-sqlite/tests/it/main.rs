@@ -5,9 +5,12 @@
     reason = "a test that cannot go on fails, and says where"
 )]
 
+mod apply;
 mod bad_input;
 mod contract;
 mod coordinator;
+mod draft;
 mod fixture;
 mod open;
+mod till;
 mod wake;
