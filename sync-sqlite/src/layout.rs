@@ -31,7 +31,7 @@ pub(crate) mod kind {
     pub(crate) const UPDATE: &str = "U";
     /// The row was deleted, or moved to another id.
     pub(crate) const DELETE: &str = "D";
-    /// The row may be about to be replaced. Becomes [`UPDATE`] when it is; else it stands for no change at all, or for a silent delete.
+    /// The row was about to be replaced, perhaps: by the row of its id, or by another one that took its place in a unique key; or nothing happened to it.
     pub(crate) const REPLACE: &str = "R";
 }
 
@@ -112,9 +112,9 @@ fn numbered(keys: usize, columns: usize) -> Vec<String> {
     keys.chain((0..columns).map(|at| format!("c{at}"))).collect()
 }
 
-/// DDL of an outbox. Without declared types no affinity touches a value.
+/// DDL of an outbox. Without declared types no affinity touches a value; without constraints the app's statement needs no journal of its own for our sake.
 fn outbox_ddl(table: &str, keys: usize, columns: usize) -> String {
-    let mut sql = format!("CREATE TABLE {table}(seq INTEGER PRIMARY KEY, kind TEXT NOT NULL");
+    let mut sql = format!("CREATE TABLE {table}(seq INTEGER PRIMARY KEY, kind TEXT");
     for name in numbered(keys, columns) {
         let _infallible = write!(sql, ", {name}");
     }

@@ -17,13 +17,7 @@ pub(crate) async fn install(
     conn: &mut SqliteConnection,
     layout: &mut ModelLayout,
 ) -> Result<(), DatabaseError> {
-    for index in &layout.shape.expression_indexes {
-        tracing::warn!(
-            table = layout.shape.name,
-            index,
-            "rows that REPLACE removes for a unique index on an expression are captured only where recursive_triggers is on"
-        );
-    }
+    warn_about_limits(layout);
     let expected = trigger::all(layout);
     let found = found(conn, layout.number).await?;
     let in_place = found.len() == expected.len()
@@ -50,6 +44,29 @@ pub(crate) async fn remove(conn: &mut SqliteConnection, number: i64) -> Result<(
         sqlx::query(AssertSqlSafe(sql)).execute(&mut *conn).await?;
     }
     Ok(())
+}
+
+fn warn_about_limits(layout: &ModelLayout) {
+    let table = &layout.shape.name;
+    for index in &layout.shape.expression_indexes {
+        tracing::warn!(
+            table,
+            index,
+            "rows that REPLACE removes for a unique index on an expression are captured only where recursive_triggers is on"
+        );
+    }
+    for trigger in layout
+        .shape
+        .user_triggers
+        .iter()
+        .filter(|trigger| !trigger.guarded)
+    {
+        tracing::warn!(
+            table,
+            trigger = trigger.name,
+            "this trigger also fires for changes from the store; if it writes synced columns, give it `WHEN NOT (SELECT active FROM ditto_sync_guard)`"
+        );
+    }
 }
 
 #[derive(Debug)]

@@ -56,9 +56,9 @@ async fn rows(bed: &mut Bed, table: &str) -> Rows {
 }
 
 /// Of each id, whether an image is kept, the first entry's image, and whether a later one is an insert.
-async fn entries(bed: &mut Bed, model: usize) -> BTreeMap<String, (Option<String>, bool)> {
+async fn entries(bed: &mut Bed, model: usize, after: i64) -> BTreeMap<String, (Option<String>, bool)> {
     let sql = format!(
-        "SELECT kind, quote(k0), quote(c0) || ' ' || quote(c1) FROM {} ORDER BY seq",
+        "SELECT kind, quote(k0), quote(c0) || ' ' || quote(c1) FROM {} WHERE seq > {after} ORDER BY seq",
         bed.layouts[model].outbox
     );
     let rows: Vec<(String, String, String)> = sqlx::query_as(AssertSqlSafe(sql))
@@ -74,6 +74,11 @@ async fn entries(bed: &mut Bed, model: usize) -> BTreeMap<String, (Option<String
         entry.1 |= insert;
     }
     entries
+}
+
+async fn newest(bed: &mut Bed, model: usize) -> i64 {
+    let sql = format!("SELECT coalesce(max(seq), 0) FROM {}", bed.layouts[model].outbox);
+    bed.number(&sql).await
 }
 
 async fn leads_back(
@@ -103,14 +108,42 @@ async fn leads_back(
     .await;
     let before = [rows(&mut bed, "t").await, rows(&mut bed, "n").await];
     for statement in statements {
+        let was = [rows(&mut bed, "t").await, rows(&mut bed, "n").await];
+        let newest = [newest(&mut bed, 0).await, newest(&mut bed, 1).await];
         // Many of them break a constraint, and then leave what SQLite says they leave.
         let _may_fail = sqlx::raw_sql(AssertSqlSafe(statement.clone()))
             .execute(&mut bed.conn)
             .await;
+        for (at, table) in TABLES
+            .iter()
+            .enumerate()
+            .filter(|_| !statement.starts_with("ROLLBACK"))
+        {
+            let is = rows(&mut bed, table).await;
+            let added = entries(&mut bed, at, newest[at]).await;
+            for id in was[at].keys().chain(is.keys()) {
+                let (was, is, added) = (was[at].get(id), is.get(id), added.get(id));
+                prop_assert!(
+                    was == is || added.is_some(),
+                    "{} {}: no entry of its own for {}",
+                    table,
+                    id,
+                    statement
+                );
+                let inserted = added.is_some_and(|entry| entry.1);
+                prop_assert!(
+                    was.is_some() || is.is_none() || inserted,
+                    "{} {}: no insert for {}",
+                    table,
+                    id,
+                    statement
+                );
+            }
+        }
     }
     for (at, table) in TABLES.iter().enumerate() {
         let after = rows(&mut bed, table).await;
-        let entries = entries(&mut bed, at).await;
+        let entries = entries(&mut bed, at, 0).await;
         let ids: BTreeSet<_> = before[at]
             .keys()
             .chain(after.keys())

@@ -103,7 +103,7 @@ async fn integer_keys_are_captured_also_when_sqlite_chooses_them() {
             .unwrap(),
         "I 50"
     );
-    assert_eq!(bed.captured("REPLACE INTO t VALUES (50, 2)").await, ["U 50 1"]);
+    assert_eq!(bed.captured("REPLACE INTO t VALUES (50, 2)").await, ["R 50 1"]);
     assert_eq!(
         bed.captured("UPDATE t SET id = 51 WHERE id = 50").await,
         ["D 50 2", "I 51"]
@@ -116,7 +116,7 @@ async fn integer_keys_are_captured_also_when_sqlite_chooses_them() {
     }
     assert_eq!(
         bed.captured("UPDATE OR REPLACE t SET id = 1 WHERE id = 54").await,
-        ["D 54 2", "U 1 1"]
+        ["D 54 2", "R 1 1"]
     );
     assert_eq!(bed.captured("DELETE FROM t WHERE id = -1").await, ["D -1 7"]);
 }
@@ -132,7 +132,7 @@ async fn composite_keys_are_captured() {
         let mut bed = Bed::new(&ddl, &[model]).await;
         assert_eq!(
             bed.captured("REPLACE INTO t VALUES ('p', 1, 11)").await,
-            ["U 1 'p' 10"]
+            ["R 1 'p' 10"]
         );
         assert_eq!(
             bed.captured("INSERT INTO t VALUES ('q', 1, 11)").await,
@@ -145,7 +145,7 @@ async fn composite_keys_are_captured() {
         assert_eq!(
             bed.captured("UPDATE OR REPLACE t SET b = 2 WHERE a = 'p' AND b = 1")
                 .await,
-            ["D 1 'p' 11", "U 2 'p' 20"]
+            ["D 1 'p' 11", "R 2 'p' 20"]
         );
         assert_eq!(bed.captured("DELETE FROM t WHERE v = 11").await.len(), 2);
     }
@@ -161,7 +161,7 @@ async fn a_table_of_nothing_but_its_key_is_captured() {
     .await;
     assert_eq!(bed.captured("INSERT INTO t VALUES (1, 2)").await, ["I 1 2"]);
     assert_eq!(bed.captured("UPDATE t SET b = 3").await, ["D 1 2", "I 1 3"]);
-    assert_eq!(bed.captured("REPLACE INTO t VALUES (1, 3)").await, ["U 1 3"]);
+    assert_eq!(bed.captured("REPLACE INTO t VALUES (1, 3)").await, ["R 1 3"]);
     assert_eq!(bed.captured("DELETE FROM t").await, ["D 1 3"]);
 }
 
@@ -229,7 +229,7 @@ async fn a_unique_key_beside_the_rowid_can_be_the_id() {
     );
     assert_eq!(
         bed.captured("REPLACE INTO t(id, v) VALUES ('a', 4)").await,
-        ["U 'a' 1"]
+        ["R 'a' 1"]
     );
     assert_eq!(
         bed.captured("REPLACE INTO t VALUES (2, 'd', 5)").await,
