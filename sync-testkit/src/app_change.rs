@@ -3,6 +3,8 @@
 //!
 //! Not here: how a change is captured, which is the repository's affair.
 
+use std::fmt;
+
 use ditto_sync_core::{
     column::{ColumnValue, Image},
     descriptor::ModelDescriptor,
@@ -10,7 +12,7 @@ use ditto_sync_core::{
 };
 
 /// A committed change of the app. Every variant is one transaction; inside [`Transaction`](Self::Transaction) they are its statements.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum AppChange {
     /// `INSERT`: fails when the row exists.
     Insert {
@@ -110,6 +112,20 @@ impl AppChange {
         Self::Delete {
             model,
             id: id.clone(),
+        }
+    }
+}
+
+/// As a statement would say it; without the descriptor.
+impl fmt::Debug for AppChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Insert { model, id, image } => write!(f, "insert {id} into {}: {image:?}", model.table()),
+            Self::Update { model, id, columns } => write!(f, "update {id} of {}: {columns:?}", model.table()),
+            Self::Upsert { model, id, image } => write!(f, "upsert {id} into {}: {image:?}", model.table()),
+            Self::Replace { model, id, image } => write!(f, "replace {id} in {}: {image:?}", model.table()),
+            Self::Delete { model, id } => write!(f, "delete {id} from {}", model.table()),
+            Self::Transaction(changes) => f.debug_list().entries(changes).finish(),
         }
     }
 }

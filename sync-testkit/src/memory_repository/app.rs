@@ -135,6 +135,10 @@ impl Durable {
             AppChange::Update { model, id, columns } => match self.table(model).rows.get(id) {
                 Some(row) => {
                     let image = with_columns(model, row, columns)?;
+                    // The trigger of a plain UPDATE compares: writing what is there is no change.
+                    if image == *row {
+                        return Ok(());
+                    }
                     self.put(model, id, image)
                 }
                 None => Ok(()),

@@ -176,9 +176,9 @@ impl Durable {
                 let cascade = self
                     .cascade_of(model, id)
                     .map_err(|violation| violation.to_string())?;
+                // Local changes, as the cascade of any statement: they are captured, and are no part of what the batch changed.
                 for child in cascade {
                     self.erase_captured(child.model, &child.id);
-                    outcome.applied.changed.push(child);
                 }
                 if self.table(model).rows.remove(id).is_some() {
                     outcome.applied.changed.push(row());

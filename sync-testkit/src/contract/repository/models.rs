@@ -4,7 +4,7 @@
 
 use ditto_sync_core::{
     column::{ColumnValue, Image},
-    descriptor::{FieldDescriptor, ModelDescriptor},
+    descriptor::{FieldDescriptor, LeftScope, ModelDescriptor, Scope},
     id::{DocumentId, IdPart},
 };
 
@@ -23,7 +23,7 @@ pub const SCHEMA: &[&str] = &[
 /// All models; a child stands before its parent on purpose.
 pub static MODELS: [&ModelDescriptor; 4] = [&STOCK, &ORDER_ITEM, &ORDER, &CATEGORY];
 
-/// A parent.
+/// A parent. What leaves its scope stays in the table.
 pub static ORDER: ModelDescriptor = ModelDescriptor::new(
     "Order",
     "orders",
@@ -33,7 +33,8 @@ pub static ORDER: ModelDescriptor = ModelDescriptor::new(
         FieldDescriptor::of::<Option<String>>("customer", "customer", "customer"),
         FieldDescriptor::of::<Option<f64>>("total", "total", "total"),
     ],
-);
+)
+.with_scope(Scope::Everything, LeftScope::Keep);
 
 /// A child of [`ORDER`] with a composite id; deleted with its parent.
 pub static ORDER_ITEM: ModelDescriptor = ModelDescriptor::new(

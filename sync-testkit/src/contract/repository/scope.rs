@@ -7,7 +7,7 @@ use ditto_sync_core::{
     value::Value,
 };
 
-use super::models::{STOCK, stock, text, text_id};
+use super::models::{ORDER, STOCK, order, stock, text, text_id};
 use super::{RepositoryFixture, bench::Bench};
 
 /// What does not belong here does not come here.
@@ -78,8 +78,15 @@ pub async fn a_dirty_row_is_sent_before_it_leaves<F: RepositoryFixture>(fixture:
     assert_eq!(bench.row(&STOCK, &id).await, None);
     let mut expected = stock("other", "tea", 5);
     expected.columns_mut()[4] = text("late");
-    assert_eq!(bench.store.image(&STOCK, &id), Some(expected));
+    assert_eq!(bench.store.image(&STOCK, &id), Some(expected.clone()));
     bench.assert_nothing_to_send().await;
+    bench.scopes.set(&STOCK, branch("other"));
+    bench.pull(&STOCK, &id).await;
+    assert_eq!(
+        bench.row(&STOCK, &id).await,
+        Some(expected),
+        "it was forgotten, so it can come back"
+    );
 }
 
 /// A row that left is not known any more: its document's delete says nothing, and the app may use the id again.
@@ -99,6 +106,29 @@ pub async fn a_row_that_left_is_forgotten<F: RepositoryFixture>(fixture: F) {
     );
     assert_eq!(bench.store.image(&STOCK, &id), Some(ours.clone()));
     bench.assert_agreed(&STOCK, &id, &ours).await;
+}
+
+/// A model may keep what leaves the scope: the row stays in the table, and is nobody's. It is not seeded, and looking again costs no write.
+pub async fn a_row_that_is_kept_is_left_alone<F: RepositoryFixture>(fixture: F) {
+    let mut bench = Bench::new(fixture).await;
+    let filter = Filter::Compare(
+        FieldName::new("customer"),
+        Comparison::Eq,
+        Operand::Literal(Value::Text("ann".to_owned())),
+    );
+    bench.scopes.set(&ORDER, Query::new(filter));
+    let id = text_id("o1");
+    bench.agree(&ORDER, &id, &order("ann", 1.0)).await;
+    bench.store.put(&ORDER, &id, &order("bob", 1.0));
+    bench.pull(&ORDER, &id).await;
+    assert_eq!(bench.row(&ORDER, &id).await, Some(order("ann", 1.0)));
+    bench.assert_nothing_to_send().await;
+    let before = bench.fixture.writes().await;
+    bench.pull(&ORDER, &id).await;
+    assert_eq!(bench.fixture.writes().await, before, "it has left already");
+    bench.store.put(&ORDER, &id, &order("ann", 2.0));
+    bench.pull(&ORDER, &id).await;
+    bench.assert_agreed(&ORDER, &id, &order("ann", 2.0)).await;
 }
 
 async fn scoped<F: RepositoryFixture>(fixture: F) -> Bench<F> {

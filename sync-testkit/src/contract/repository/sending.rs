@@ -208,7 +208,7 @@ pub async fn an_intent_has_at_most_the_operations_asked_for<F: RepositoryFixture
     }
     let mut sent = Vec::new();
     for (count, more) in [(2, true), (2, true), (1, false)] {
-        let draft = bench.draft_of(2, true).await;
+        let draft = bench.draft_of(2, false).await;
         let intent = draft.intent.expect("there is something to send");
         assert_eq!((intent.operations.len(), draft.more), (count, more));
         bench.settle(&intent).await;

@@ -65,6 +65,15 @@ async fn what_changes_nothing_is_not_captured() {
     app.delete(&STOCK, &text_id("nobody")).unwrap();
     app.update(&STOCK, &text_id("nobody"), &[("note", text("x"))])
         .unwrap();
+    let category_id = DocumentId::integer(1);
+    app.insert(&CATEGORY, &category_id, &category("food")).unwrap();
+    app.update(&CATEGORY, &category_id, &[("name", text("food"))])
+        .unwrap();
+    assert_eq!(
+        repository.outbox(&CATEGORY).len(),
+        1,
+        "the same value is no change"
+    );
     assert_eq!(kinds(&repository), Vec::new());
 }
 
