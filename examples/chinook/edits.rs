@@ -28,12 +28,12 @@ const RIGHT: &[&str] = &[
 ];
 
 /// Edits, inserts and deletes on the left.
-pub async fn on_the_left(pool: &SqlitePool) -> Outcome<()> {
+pub(crate) async fn on_the_left(pool: &SqlitePool) -> Outcome<()> {
     all(pool, LEFT).await
 }
 
 /// Edits, inserts and deletes on the right.
-pub async fn on_the_right(pool: &SqlitePool) -> Outcome<()> {
+pub(crate) async fn on_the_right(pool: &SqlitePool) -> Outcome<()> {
     all(pool, RIGHT).await
 }
 
@@ -45,7 +45,7 @@ async fn all(pool: &SqlitePool, statements: &[&'static str]) -> Outcome<()> {
 }
 
 /// Both sides change the same customer at the same time, in different fields.
-pub async fn of_one_row(left: &SqlitePool, right: &SqlitePool) -> Outcome<()> {
+pub(crate) async fn of_one_row(left: &SqlitePool, right: &SqlitePool) -> Outcome<()> {
     let phone = sqlx::query("UPDATE Customer SET Phone = '+250 788 000 000' WHERE CustomerId = 1").execute(left);
     let city = sqlx::query("UPDATE Customer SET City = 'Kigali' WHERE CustomerId = 1").execute(right);
     tokio::try_join!(phone, city)?;
@@ -53,7 +53,7 @@ pub async fn of_one_row(left: &SqlitePool, right: &SqlitePool) -> Outcome<()> {
 }
 
 /// Both fields have survived.
-pub async fn check_one_row(pool: &SqlitePool) -> Outcome<()> {
+pub(crate) async fn check_one_row(pool: &SqlitePool) -> Outcome<()> {
     let found: (String, String) = sqlx::query_as("SELECT Phone, City FROM Customer WHERE CustomerId = 1").fetch_one(pool).await?;
     if found == ("+250 788 000 000".into(), "Kigali".into()) {
         Ok(())

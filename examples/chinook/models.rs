@@ -5,183 +5,183 @@ use ditto_sync::DittoAdapter;
 
 #[derive(Debug, Clone, PartialEq, DittoAdapter)]
 #[ditto(collection = "artists", table = "Artist", rename_all = "camelCase")]
-pub struct Artist {
+pub(crate) struct Artist {
     #[ditto(id, column = "ArtistId")]
-    pub artist_id: i64,
+    pub(crate) artist_id: i64,
     #[ditto(column = "Name")]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, DittoAdapter)]
 #[ditto(collection = "albums", table = "Album", rename_all = "camelCase")]
-pub struct Album {
+pub(crate) struct Album {
     #[ditto(id, column = "AlbumId")]
-    pub album_id: i64,
+    pub(crate) album_id: i64,
     #[ditto(column = "Title")]
-    pub title: String,
+    pub(crate) title: String,
     #[ditto(column = "ArtistId")]
-    pub artist_id: i64,
+    pub(crate) artist_id: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, DittoAdapter)]
 #[ditto(collection = "genres", table = "Genre", rename_all = "camelCase")]
-pub struct Genre {
+pub(crate) struct Genre {
     #[ditto(id, column = "GenreId")]
-    pub genre_id: i64,
+    pub(crate) genre_id: i64,
     #[ditto(column = "Name")]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, DittoAdapter)]
 #[ditto(collection = "mediaTypes", table = "MediaType", rename_all = "camelCase")]
-pub struct MediaType {
+pub(crate) struct MediaType {
     #[ditto(id, column = "MediaTypeId")]
-    pub media_type_id: i64,
+    pub(crate) media_type_id: i64,
     #[ditto(column = "Name")]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, DittoAdapter)]
 #[ditto(collection = "tracks", table = "Track", rename_all = "camelCase")]
-pub struct Track {
+pub(crate) struct Track {
     #[ditto(id, column = "TrackId")]
-    pub track_id: i64,
+    pub(crate) track_id: i64,
     #[ditto(column = "Name")]
-    pub name: String,
+    pub(crate) name: String,
     #[ditto(column = "AlbumId")]
-    pub album_id: Option<i64>,
+    pub(crate) album_id: Option<i64>,
     #[ditto(column = "MediaTypeId")]
-    pub media_type_id: i64,
+    pub(crate) media_type_id: i64,
     #[ditto(column = "GenreId")]
-    pub genre_id: Option<i64>,
+    pub(crate) genre_id: Option<i64>,
     #[ditto(column = "Composer")]
-    pub composer: Option<String>,
+    pub(crate) composer: Option<String>,
     #[ditto(column = "Milliseconds")]
-    pub milliseconds: i64,
+    pub(crate) milliseconds: i64,
     #[ditto(column = "Bytes")]
-    pub bytes: Option<i64>,
+    pub(crate) bytes: Option<i64>,
     #[ditto(column = "UnitPrice")]
-    pub unit_price: f64,
+    pub(crate) unit_price: f64,
 }
 
 #[derive(Debug, Clone, PartialEq, DittoAdapter)]
 #[ditto(collection = "playlists", table = "Playlist", rename_all = "camelCase")]
-pub struct Playlist {
+pub(crate) struct Playlist {
     #[ditto(id, column = "PlaylistId")]
-    pub playlist_id: i64,
+    pub(crate) playlist_id: i64,
     #[ditto(column = "Name")]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, DittoAdapter)]
 #[ditto(collection = "playlistTracks", table = "PlaylistTrack", rename_all = "camelCase")]
-pub struct PlaylistTrack {
+pub(crate) struct PlaylistTrack {
     #[ditto(id, column = "PlaylistId")]
-    pub playlist_id: i64,
+    pub(crate) playlist_id: i64,
     #[ditto(id, column = "TrackId")]
-    pub track_id: i64,
+    pub(crate) track_id: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, DittoAdapter)]
 #[ditto(collection = "employees", table = "Employee", rename_all = "camelCase")]
-pub struct Employee {
+pub(crate) struct Employee {
     #[ditto(id, column = "EmployeeId")]
-    pub employee_id: i64,
+    pub(crate) employee_id: i64,
     #[ditto(column = "LastName")]
-    pub last_name: String,
+    pub(crate) last_name: String,
     #[ditto(column = "FirstName")]
-    pub first_name: String,
+    pub(crate) first_name: String,
     #[ditto(column = "Title")]
-    pub title: Option<String>,
+    pub(crate) title: Option<String>,
     #[ditto(column = "ReportsTo")]
-    pub reports_to: Option<i64>,
+    pub(crate) reports_to: Option<i64>,
     #[ditto(column = "BirthDate")]
-    pub birth_date: Option<NaiveDateTime>,
+    pub(crate) birth_date: Option<NaiveDateTime>,
     #[ditto(column = "HireDate")]
-    pub hire_date: Option<NaiveDateTime>,
+    pub(crate) hire_date: Option<NaiveDateTime>,
     #[ditto(column = "Address")]
-    pub address: Option<String>,
+    pub(crate) address: Option<String>,
     #[ditto(column = "City")]
-    pub city: Option<String>,
+    pub(crate) city: Option<String>,
     #[ditto(column = "State")]
-    pub state: Option<String>,
+    pub(crate) state: Option<String>,
     #[ditto(column = "Country")]
-    pub country: Option<String>,
+    pub(crate) country: Option<String>,
     #[ditto(column = "PostalCode")]
-    pub postal_code: Option<String>,
+    pub(crate) postal_code: Option<String>,
     #[ditto(column = "Phone")]
-    pub phone: Option<String>,
+    pub(crate) phone: Option<String>,
     #[ditto(column = "Fax")]
-    pub fax: Option<String>,
+    pub(crate) fax: Option<String>,
     #[ditto(column = "Email")]
-    pub email: Option<String>,
+    pub(crate) email: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, DittoAdapter)]
 #[ditto(collection = "customers", table = "Customer", rename_all = "camelCase")]
-pub struct Customer {
+pub(crate) struct Customer {
     #[ditto(id, column = "CustomerId")]
-    pub customer_id: i64,
+    pub(crate) customer_id: i64,
     #[ditto(column = "FirstName")]
-    pub first_name: String,
+    pub(crate) first_name: String,
     #[ditto(column = "LastName")]
-    pub last_name: String,
+    pub(crate) last_name: String,
     #[ditto(column = "Company")]
-    pub company: Option<String>,
+    pub(crate) company: Option<String>,
     #[ditto(column = "Address")]
-    pub address: Option<String>,
+    pub(crate) address: Option<String>,
     #[ditto(column = "City")]
-    pub city: Option<String>,
+    pub(crate) city: Option<String>,
     #[ditto(column = "State")]
-    pub state: Option<String>,
+    pub(crate) state: Option<String>,
     #[ditto(column = "Country")]
-    pub country: Option<String>,
+    pub(crate) country: Option<String>,
     #[ditto(column = "PostalCode")]
-    pub postal_code: Option<String>,
+    pub(crate) postal_code: Option<String>,
     #[ditto(column = "Phone")]
-    pub phone: Option<String>,
+    pub(crate) phone: Option<String>,
     #[ditto(column = "Fax")]
-    pub fax: Option<String>,
+    pub(crate) fax: Option<String>,
     #[ditto(column = "Email")]
-    pub email: String,
+    pub(crate) email: String,
     #[ditto(column = "SupportRepId")]
-    pub support_rep_id: Option<i64>,
+    pub(crate) support_rep_id: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, DittoAdapter)]
 #[ditto(collection = "invoices", table = "Invoice", rename_all = "camelCase")]
-pub struct Invoice {
+pub(crate) struct Invoice {
     #[ditto(id, column = "InvoiceId")]
-    pub invoice_id: i64,
+    pub(crate) invoice_id: i64,
     #[ditto(column = "CustomerId")]
-    pub customer_id: i64,
+    pub(crate) customer_id: i64,
     #[ditto(column = "InvoiceDate")]
-    pub invoice_date: NaiveDateTime,
+    pub(crate) invoice_date: NaiveDateTime,
     #[ditto(column = "BillingAddress")]
-    pub billing_address: Option<String>,
+    pub(crate) billing_address: Option<String>,
     #[ditto(column = "BillingCity")]
-    pub billing_city: Option<String>,
+    pub(crate) billing_city: Option<String>,
     #[ditto(column = "BillingState")]
-    pub billing_state: Option<String>,
+    pub(crate) billing_state: Option<String>,
     #[ditto(column = "BillingCountry")]
-    pub billing_country: Option<String>,
+    pub(crate) billing_country: Option<String>,
     #[ditto(column = "BillingPostalCode")]
-    pub billing_postal_code: Option<String>,
+    pub(crate) billing_postal_code: Option<String>,
     #[ditto(column = "Total")]
-    pub total: f64,
+    pub(crate) total: f64,
 }
 
 #[derive(Debug, Clone, PartialEq, DittoAdapter)]
 #[ditto(collection = "invoiceLines", table = "InvoiceLine", rename_all = "camelCase")]
-pub struct InvoiceLine {
+pub(crate) struct InvoiceLine {
     #[ditto(id, column = "InvoiceLineId")]
-    pub invoice_line_id: i64,
+    pub(crate) invoice_line_id: i64,
     #[ditto(column = "InvoiceId")]
-    pub invoice_id: i64,
+    pub(crate) invoice_id: i64,
     #[ditto(column = "TrackId")]
-    pub track_id: i64,
+    pub(crate) track_id: i64,
     #[ditto(column = "UnitPrice")]
-    pub unit_price: f64,
+    pub(crate) unit_price: f64,
     #[ditto(column = "Quantity")]
-    pub quantity: i64,
+    pub(crate) quantity: i64,
 }

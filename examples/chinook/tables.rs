@@ -8,7 +8,7 @@ use sqlx::{Row, SqlitePool};
 use crate::Outcome;
 
 /// Every table, with its key.
-pub const TABLES: [(&str, &str); 11] = [
+pub(crate) const TABLES: [(&str, &str); 11] = [
     ("Album", "AlbumId"),
     ("Artist", "ArtistId"),
     ("Customer", "CustomerId"),
@@ -23,7 +23,7 @@ pub const TABLES: [(&str, &str); 11] = [
 ];
 
 /// Creates an empty database at `path` with the tables and indexes of `original`.
-pub async fn copy_schema(original: &SqlitePool, path: &Path) -> Outcome<()> {
+pub(crate) async fn copy_schema(original: &SqlitePool, path: &Path) -> Outcome<()> {
     let select = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND type IN ('table', 'index') \
                   AND name NOT LIKE 'ditto_sync_%' AND tbl_name NOT LIKE 'ditto_sync_%'";
     let statements: Vec<String> = sqlx::query_scalar(select).fetch_all(original).await?;
@@ -36,7 +36,7 @@ pub async fn copy_schema(original: &SqlitePool, path: &Path) -> Outcome<()> {
 }
 
 /// The tables whose rows are not the same on both sides.
-pub async fn differing(left: &SqlitePool, right: &SqlitePool) -> Outcome<Vec<&'static str>> {
+pub(crate) async fn differing(left: &SqlitePool, right: &SqlitePool) -> Outcome<Vec<&'static str>> {
     let mut differing = Vec::new();
     for (table, key) in TABLES {
         if rows(left, table, key).await? != rows(right, table, key).await? {
@@ -47,7 +47,7 @@ pub async fn differing(left: &SqlitePool, right: &SqlitePool) -> Outcome<Vec<&'s
 }
 
 /// Compares every table row by row; how many rows there are.
-pub async fn compare_all(left: &SqlitePool, right: &SqlitePool) -> Outcome<usize> {
+pub(crate) async fn compare_all(left: &SqlitePool, right: &SqlitePool) -> Outcome<usize> {
     let mut count = 0;
     for (table, key) in TABLES {
         let (ours, theirs) = (rows(left, table, key).await?, rows(right, table, key).await?);

@@ -21,6 +21,7 @@ macro_rules! zoned_field {
         $(impl DittoField for DateTime<$zone> {
             const KIND: FieldKind = FieldKind::Text;
             const STORAGE: Storage = Storage::Text;
+            const NEVER_NUMERIC: bool = true;
 
             fn to_value(&self) -> Value {
                 Value::Text(zoned_to_document(whole_minutes(self)))
@@ -50,6 +51,7 @@ zoned_field!(Utc, |zoned: DateTime<FixedOffset>| zoned.with_timezone(&Utc); Fixe
 impl DittoField for NaiveDateTime {
     const KIND: FieldKind = FieldKind::Text;
     const STORAGE: Storage = Storage::Text;
+    const NEVER_NUMERIC: bool = true;
 
     fn to_value(&self) -> Value {
         Value::Text(naive_to_document(*self))
@@ -74,6 +76,7 @@ impl DittoField for NaiveDateTime {
 impl DittoField for NaiveDate {
     const KIND: FieldKind = FieldKind::Text;
     const STORAGE: Storage = Storage::Text;
+    const NEVER_NUMERIC: bool = true;
 
     fn to_value(&self) -> Value {
         Value::Text(date_to_document(*self))
@@ -95,6 +98,7 @@ impl DittoField for NaiveDate {
 impl DittoField for NaiveTime {
     const KIND: FieldKind = FieldKind::Text;
     const STORAGE: Storage = Storage::Text;
+    const NEVER_NUMERIC: bool = true;
 
     fn to_value(&self) -> Value {
         Value::Text(time_to_document(*self))

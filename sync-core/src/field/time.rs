@@ -41,6 +41,7 @@ const TIME_FORMATS: [StaticFormatDescription; 3] = [
 impl DittoField for OffsetDateTime {
     const KIND: FieldKind = FieldKind::Text;
     const STORAGE: Storage = Storage::Text;
+    const NEVER_NUMERIC: bool = true;
 
     fn to_value(&self) -> Value {
         Value::Text(zoned_text(nameable(*self)))
@@ -76,6 +77,7 @@ impl DittoField for OffsetDateTime {
 impl DittoField for PrimitiveDateTime {
     const KIND: FieldKind = FieldKind::Text;
     const STORAGE: Storage = Storage::Text;
+    const NEVER_NUMERIC: bool = true;
 
     fn to_value(&self) -> Value {
         Value::Text(format!("{}T{}", date_text(self.date()), time_text(self.time())))
@@ -118,6 +120,7 @@ impl DittoField for PrimitiveDateTime {
 impl DittoField for Date {
     const KIND: FieldKind = FieldKind::Text;
     const STORAGE: Storage = Storage::Text;
+    const NEVER_NUMERIC: bool = true;
 
     fn to_value(&self) -> Value {
         Value::Text(date_text(*self))
@@ -142,6 +145,7 @@ impl DittoField for Date {
 impl DittoField for Time {
     const KIND: FieldKind = FieldKind::Text;
     const STORAGE: Storage = Storage::Text;
+    const NEVER_NUMERIC: bool = true;
 
     fn to_value(&self) -> Value {
         Value::Text(time_text(*self))

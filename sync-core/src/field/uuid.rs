@@ -11,6 +11,7 @@ const UUID: &str = "a UUID";
 impl DittoField for Uuid {
     const KIND: FieldKind = FieldKind::Text;
     const STORAGE: Storage = Storage::Blob;
+    const NEVER_NUMERIC: bool = true;
 
     fn to_value(&self) -> Value {
         Value::Text(self.hyphenated().to_string())

@@ -40,6 +40,7 @@ fn newtype(ident: &Ident, inner: &Type) -> TokenStream {
             const STORAGE: __ditto::Storage = #inner::STORAGE;
             const NULLABLE: ::core::primitive::bool = #inner::NULLABLE;
             const CANONICAL: ::core::primitive::bool = #inner::CANONICAL;
+            const NEVER_NUMERIC: ::core::primitive::bool = #inner::NEVER_NUMERIC;
 
             fn to_value(&self) -> __ditto::Value {
                 #inner::to_value(&self.0)
