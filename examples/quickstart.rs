@@ -3,7 +3,11 @@
 //! ```console
 //! cargo run --release --example quickstart
 //! ```
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to its user")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example talks to its user"
+)]
 
 use std::{
     error::Error,
@@ -98,7 +102,10 @@ async fn story() -> Outcome<()> {
     let (product, price, quantity) = article(second.pool(), "s-3").await?;
     println!("The cable is back: s-3 is \"{product}\" at {price}, and {quantity} are left of 100.");
     expect(quantity == 95, "both sales of s-3 count")?;
-    expect(product == "Coffee, ground" && (price - 9.5).abs() < f64::EPSILON, "both edits of s-3 survive")?;
+    expect(
+        product == "Coffee, ground" && (price - 9.5).abs() < f64::EPSILON,
+        "both edits of s-3 survive",
+    )?;
 
     let rows = compare(first.pool(), second.pool()).await?;
     first.close().await?;
@@ -123,8 +130,15 @@ impl Till {
         repository.create_missing_tables::<Sale>().await?;
         // A real app leaves the delay as it is, so that its own start comes first.
         let config = SyncConfig::adaptive().startup_delay(Duration::ZERO);
-        let sync = SyncRegistry::discover()?.config(config).start(repository.clone(), store).await?;
-        Ok(Self { name, repository, sync })
+        let sync = SyncRegistry::discover()?
+            .config(config)
+            .start(repository.clone(), store)
+            .await?;
+        Ok(Self {
+            name,
+            repository,
+            sync,
+        })
     }
 
     fn pool(&self) -> &SqlitePool {
@@ -141,13 +155,15 @@ impl Till {
 async fn stock_up(pool: &SqlitePool) -> Outcome<()> {
     let mut transaction = pool.begin().await?;
     for number in 1..=ARTICLES {
-        sqlx::query("INSERT INTO stocks (id, product, price, quantity, last_touched) VALUES (?, ?, ?, 100, ?)")
-            .bind(format!("s-{number}"))
-            .bind(format!("Article {number}"))
-            .bind(0.99 + f64::from(u16::try_from(number)?))
-            .bind(Utc::now())
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query(
+            "INSERT INTO stocks (id, product, price, quantity, last_touched) VALUES (?, ?, ?, 100, ?)",
+        )
+        .bind(format!("s-{number}"))
+        .bind(format!("Article {number}"))
+        .bind(0.99 + f64::from(u16::try_from(number)?))
+        .bind(Utc::now())
+        .execute(&mut *transaction)
+        .await?;
     }
     transaction.commit().await?;
     Ok(())
@@ -174,12 +190,20 @@ async fn sell(till: &Till, stock: &str, pieces: i64) -> Outcome<()> {
 }
 
 async fn reprice(till: &Till, stock: &str, price: f64) -> Outcome<()> {
-    sqlx::query("UPDATE stocks SET price = ? WHERE id = ?").bind(price).bind(stock).execute(till.pool()).await?;
+    sqlx::query("UPDATE stocks SET price = ? WHERE id = ?")
+        .bind(price)
+        .bind(stock)
+        .execute(till.pool())
+        .await?;
     Ok(())
 }
 
 async fn rename(till: &Till, stock: &str, product: &str) -> Outcome<()> {
-    sqlx::query("UPDATE stocks SET product = ? WHERE id = ?").bind(product).bind(stock).execute(till.pool()).await?;
+    sqlx::query("UPDATE stocks SET product = ? WHERE id = ?")
+        .bind(product)
+        .bind(stock)
+        .execute(till.pool())
+        .await?;
     Ok(())
 }
 
@@ -214,12 +238,25 @@ async fn compare(first: &SqlitePool, second: &SqlitePool) -> Outcome<usize> {
 /// Every row with its values as SQL literals, so that types are compared too.
 async fn rows(pool: &SqlitePool, table: &'static str) -> Outcome<Vec<String>> {
     let select = match table {
-        "stocks" => "SELECT quote(id) || quote(product) || quote(price) || quote(quantity) || quote(last_touched) FROM stocks ORDER BY id",
-        _ => "SELECT quote(id) || quote(stock_id) || quote(till) || quote(pieces) || quote(note) FROM sales ORDER BY id",
+        "stocks" => {
+            "SELECT quote(id) || quote(product) || quote(price) || quote(quantity) || quote(last_touched) FROM stocks ORDER BY id"
+        }
+        _ => {
+            "SELECT quote(id) || quote(stock_id) || quote(till) || quote(pieces) || quote(note) FROM sales ORDER BY id"
+        }
     };
-    Ok(sqlx::query(select).fetch_all(pool).await?.iter().map(|row| row.get(0)).collect())
+    Ok(sqlx::query(select)
+        .fetch_all(pool)
+        .await?
+        .iter()
+        .map(|row| row.get(0))
+        .collect())
 }
 
 fn expect(holds: bool, what: &str) -> Outcome<()> {
-    if holds { Ok(()) } else { Err(format!("expected that {what}").into()) }
+    if holds {
+        Ok(())
+    } else {
+        Err(format!("expected that {what}").into())
+    }
 }

@@ -12,7 +12,7 @@ pub use ditto_sync_core::{
     clock::{Clock, Moment, Sleep, SystemClock},
     column::{ColumnValue, Image},
     config::{InitialFetch, Pacing, SyncConfig},
-    coordinator::{Coordinator, EventStream, Setup, SettleError, ShutdownError, SyncError, SyncHandle},
+    coordinator::{Coordinator, EventStream, SettleError, Setup, ShutdownError, SyncError, SyncHandle},
     descriptor::{Direction, FieldDescriptor, LeftScope, ModelDescriptor, RowError, Scope},
     document::{Document, FieldName},
     error::ErrorKind,
@@ -42,7 +42,8 @@ pub mod prelude {
     #[cfg(feature = "sqlite")]
     pub use crate::SqliteRepository;
     pub use crate::{
-        DittoAdapter, DittoField, Document, DocumentId, Phase, SyncConfig, SyncEvent, SyncHandle, SyncRegistry, SyncStatus, Value,
+        DittoAdapter, DittoField, Document, DocumentId, Phase, SyncConfig, SyncEvent, SyncHandle,
+        SyncRegistry, SyncStatus, Value,
     };
 }
 

@@ -46,7 +46,8 @@ async fn all(pool: &SqlitePool, statements: &[&'static str]) -> Outcome<()> {
 
 /// Both sides change the same customer at the same time, in different fields.
 pub(crate) async fn of_one_row(left: &SqlitePool, right: &SqlitePool) -> Outcome<()> {
-    let phone = sqlx::query("UPDATE Customer SET Phone = '+250 788 000 000' WHERE CustomerId = 1").execute(left);
+    let phone =
+        sqlx::query("UPDATE Customer SET Phone = '+250 788 000 000' WHERE CustomerId = 1").execute(left);
     let city = sqlx::query("UPDATE Customer SET City = 'Kigali' WHERE CustomerId = 1").execute(right);
     tokio::try_join!(phone, city)?;
     Ok(())
@@ -54,7 +55,9 @@ pub(crate) async fn of_one_row(left: &SqlitePool, right: &SqlitePool) -> Outcome
 
 /// Both fields have survived.
 pub(crate) async fn check_one_row(pool: &SqlitePool) -> Outcome<()> {
-    let found: (String, String) = sqlx::query_as("SELECT Phone, City FROM Customer WHERE CustomerId = 1").fetch_one(pool).await?;
+    let found: (String, String) = sqlx::query_as("SELECT Phone, City FROM Customer WHERE CustomerId = 1")
+        .fetch_one(pool)
+        .await?;
     if found == ("+250 788 000 000".into(), "Kigali".into()) {
         Ok(())
     } else {

@@ -5,7 +5,11 @@
 //! ```
 //!
 //! The file is copied first and never written. Get it at <https://github.com/lerocha/chinook-database>.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to its user")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example talks to its user"
+)]
 
 mod edits;
 mod models;
@@ -47,7 +51,10 @@ async fn run() -> Outcome<()> {
     let original = path_argument()?;
     // Removed with everything in it when this function ends, however it ends.
     let directory = tempfile::tempdir()?;
-    let (left, right) = (directory.path().join("left.sqlite"), directory.path().join("right.sqlite"));
+    let (left, right) = (
+        directory.path().join("left.sqlite"),
+        directory.path().join("right.sqlite"),
+    );
     std::fs::copy(&original, &left)?;
 
     let hub = MemoryHub::new(MemoryConfig::new(Flavor::Mesh));
@@ -88,8 +95,15 @@ async fn run() -> Outcome<()> {
 }
 
 fn path_argument() -> Outcome<PathBuf> {
-    let path: PathBuf = std::env::args_os().nth(1).ok_or("usage: chinook PATH, the Chinook database as a SQLite file")?.into();
-    if path.is_file() { Ok(path) } else { Err(format!("{} is not a file", path.display()).into()) }
+    let path: PathBuf = std::env::args_os()
+        .nth(1)
+        .ok_or("usage: chinook PATH, the Chinook database as a SQLite file")?
+        .into();
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(format!("{} is not a file", path.display()).into())
+    }
 }
 
 /// One of the two: its database and its coordinator.
@@ -128,7 +142,11 @@ async fn in_step(left: &Device, right: &Device, what: &str) -> Outcome<()> {
         }
         if started.elapsed() > PATIENCE {
             let status = right.sync.status().borrow().clone();
-            return Err(format!("{what}: {} still differ after {PATIENCE:?}; {status:?}", differing.join(", ")).into());
+            return Err(format!(
+                "{what}: {} still differ after {PATIENCE:?}; {status:?}",
+                differing.join(", ")
+            )
+            .into());
         }
         if shown.elapsed() > Duration::from_millis(250) {
             println!("  {what}: {} tables to go", differing.len());
@@ -146,7 +164,10 @@ struct Phases {
 
 impl Phases {
     fn start() -> Self {
-        Self { last: Instant::now(), done: Vec::new() }
+        Self {
+            last: Instant::now(),
+            done: Vec::new(),
+        }
     }
 
     fn done(&mut self, phase: &'static str) {

@@ -74,7 +74,11 @@ pub(crate) struct Playlist {
 }
 
 #[derive(Debug, Clone, PartialEq, DittoAdapter)]
-#[ditto(collection = "playlistTracks", table = "PlaylistTrack", rename_all = "camelCase")]
+#[ditto(
+    collection = "playlistTracks",
+    table = "PlaylistTrack",
+    rename_all = "camelCase"
+)]
 pub(crate) struct PlaylistTrack {
     #[ditto(id, column = "PlaylistId")]
     pub(crate) playlist_id: i64,

@@ -29,7 +29,9 @@ pub(crate) async fn copy_schema(original: &SqlitePool, path: &Path) -> Outcome<(
     let statements: Vec<String> = sqlx::query_scalar(select).fetch_all(original).await?;
     let pool = SqlitePool::connect_with(SqliteRepository::connect_options(path)).await?;
     for statement in statements {
-        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&pool).await?;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+            .execute(&pool)
+            .await?;
     }
     pool.close().await;
     Ok(())
@@ -52,7 +54,12 @@ pub(crate) async fn compare_all(left: &SqlitePool, right: &SqlitePool) -> Outcom
     for (table, key) in TABLES {
         let (ours, theirs) = (rows(left, table, key).await?, rows(right, table, key).await?);
         if let Some(at) = (0..ours.len().max(theirs.len())).find(|&at| ours.get(at) != theirs.get(at)) {
-            return Err(format!("{table} differs: {:?} on the left, {:?} on the right", ours.get(at), theirs.get(at)).into());
+            return Err(format!(
+                "{table} differs: {:?} on the left, {:?} on the right",
+                ours.get(at),
+                theirs.get(at)
+            )
+            .into());
         }
         println!("{table:<14} {:>6} rows, the same on both sides", ours.len());
         count += ours.len();
@@ -62,9 +69,18 @@ pub(crate) async fn compare_all(left: &SqlitePool, right: &SqlitePool) -> Outcom
 
 /// Every row, with each value written as a SQL literal: type and value are compared exactly.
 async fn rows(pool: &SqlitePool, table: &str, key: &str) -> Outcome<Vec<String>> {
-    let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?)").bind(table).fetch_all(pool).await?;
-    let literals: Vec<_> = columns.iter().map(|column| format!("quote(\"{column}\")")).collect();
-    let select = format!("SELECT {} FROM \"{table}\" ORDER BY {key}", literals.join(" || ', ' || "));
+    let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?)")
+        .bind(table)
+        .fetch_all(pool)
+        .await?;
+    let literals: Vec<_> = columns
+        .iter()
+        .map(|column| format!("quote(\"{column}\")"))
+        .collect();
+    let select = format!(
+        "SELECT {} FROM \"{table}\" ORDER BY {key}",
+        literals.join(" || ', ' || ")
+    );
     let rows = sqlx::query(sqlx::AssertSqlSafe(select)).fetch_all(pool).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }

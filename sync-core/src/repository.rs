@@ -25,11 +25,11 @@ use crate::{
 /// uses a repository at a time, and it calls one method at a time (except [`changed`](Self::changed)); apps write whenever they like.
 pub trait Repository: Send + Sync + 'static {
     /// Checks the tables of `models`, creates bookkeeping and capture triggers where they are missing, takes the lock that keeps a second
-    /// coordinator out, and tells where the last coordinator stopped. May be repeated.
+    /// coordinator out, and tells where the last coordinator stopped. May be repeated after an error and after a [`close`](Self::close).
     ///
     /// # Errors
     /// [`RepositoryError::Unusable`] lists everything wrong with the tables at once; [`RepositoryError::InUse`] when another
-    /// coordinator has the database.
+    /// coordinator has the database, through this handle or another.
     fn prepare(
         &self,
         models: &[&'static ModelDescriptor],

@@ -283,19 +283,21 @@ impl Repository for SqliteRepository {
 }
 
 impl Inner {
-    /// Takes the lock, unless a prepare before has it, and makes the database ready. What fails or is cancelled leaves everything as it was.
+    /// Takes the lock and makes the database ready. What fails or is cancelled leaves everything as it was.
     async fn prepare(&self, models: &[&'static ModelDescriptor]) -> Result<SyncState, RepositoryError> {
         let path = self.database.path();
-        let lock = match self.tenure().lock {
-            Some(_) => None,
-            None => Some(CoordinatorLock::take(path)?),
-        };
+        if self.tenure().lock.is_some() {
+            return Err(RepositoryError::InUse {
+                path: path.to_string(),
+            });
+        }
+        let lock = CoordinatorLock::take(path)?;
         let mut transaction = self.writer.begin("prepare the tables", Durability::Full).await?;
         let layouts = prepare::prepare(transaction.connection(), models, path).await?;
         let (session, state) = Session::open(&mut transaction, &layouts).await?;
         transaction.commit().await?;
         let mut tenure = self.tenure();
-        tenure.lock = tenure.lock.take().or(lock);
+        tenure.lock = Some(lock);
         tenure.session = Some(Arc::new(session));
         Ok(state)
     }

@@ -203,8 +203,13 @@ impl MemoryRepository {
 impl Repository for MemoryRepository {
     async fn prepare(&self, models: &[&'static ModelDescriptor]) -> Result<SyncState, RepositoryError> {
         self.open()?;
-        self.transaction("prepare the tables", |state| state.prepare(models))
-            .await
+        let prepared = self
+            .transaction("prepare the tables", |state| state.prepare(models))
+            .await;
+        if prepared.is_err() {
+            self.lock().owner = None;
+        }
+        prepared
     }
 
     async fn changed(&self) {

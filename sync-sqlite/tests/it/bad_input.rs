@@ -109,6 +109,7 @@ async fn a_database_from_the_future_is_left_alone() {
         .execute(repository.pool())
         .await
         .unwrap();
+    repository.close().await;
     let error = repository.prepare(&[]).await.unwrap_err();
     assert!(
         matches!(error, RepositoryError::FutureFormat { found: 999, .. }),

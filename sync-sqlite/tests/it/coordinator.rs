@@ -35,7 +35,8 @@ async fn a_second_coordinator_in_this_process_is_refused_until_the_first_is_clos
     let first = SqliteRepository::open(&path).await.unwrap();
     let second = SqliteRepository::open(&path).await.unwrap();
     first.prepare(&[]).await.unwrap();
-    first.prepare(&[]).await.expect("preparing may be repeated");
+    let error = first.prepare(&[]).await.unwrap_err();
+    assert!(matches!(error, RepositoryError::InUse { .. }), "{error}");
 
     let error = second.prepare(&[]).await.unwrap_err();
     assert!(

@@ -59,6 +59,7 @@ async fn a_row_whose_key_makes_no_id_is_reported_once() {
     );
     assert_eq!(draft.intent.unwrap().operations.len(), 1);
     let mut till = till.restart().await;
+    till.repository.close().await;
     let intent = till
         .repository
         .prepare(&crate::till::MODELS)
@@ -181,6 +182,7 @@ async fn a_cancelled_draft_or_acknowledgement_can_be_repeated() {
         };
         let drafted = cancelled_after(polls, till.repository.draft(request)).await;
         // What a coordinator does that cannot know: it asks what is in flight.
+        till.repository.close().await;
         let state = till.repository.prepare(&crate::till::MODELS).await.unwrap();
         let intent = match state.in_flight {
             Some(intent) => intent,

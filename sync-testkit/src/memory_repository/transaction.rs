@@ -60,15 +60,13 @@ impl MemoryRepository {
         if self.connection < state.first_live {
             return Err(RepositoryError::Closed);
         }
-        match state.owner {
-            Some(owner) if owner != self.connection => Err(RepositoryError::InUse {
+        if state.owner.is_some() {
+            return Err(RepositoryError::InUse {
                 path: "memory".to_owned(),
-            }),
-            _ => {
-                state.owner = Some(self.connection);
-                Ok(())
-            }
+            });
         }
+        state.owner = Some(self.connection);
+        Ok(())
     }
 
     /// One transaction. It can be cancelled before it and after it, never within.

@@ -45,20 +45,27 @@ pub async fn a_fresh_database_has_no_past<F: RepositoryFixture>(fixture: F) {
     assert!(place(ORDER.collection()) < place(ORDER_ITEM.collection()));
 }
 
-/// A second prepare, and one after a crash, find everything in place.
-pub async fn preparing_twice_writes_nothing<F: RepositoryFixture>(fixture: F) {
+/// A prepare after a close, and one after a crash, find everything in place.
+pub async fn preparing_again_writes_nothing<F: RepositoryFixture>(fixture: F) {
     let mut bench = Bench::new(fixture).await;
     let before = bench.fixture.writes().await;
-    let again = bench
-        .repository
-        .prepare(&MODELS)
-        .await
-        .expect("it can be repeated");
+    bench.repository.close().await;
+    let again = bench.repository.prepare(&MODELS).await.expect("it was closed");
     assert_eq!(bench.fixture.writes().await, before);
     assert_eq!(again.replica, bench.state.replica);
     let replica = bench.state.replica;
     let bench = bench.crash().await;
     assert_eq!(bench.state.replica, replica, "a crash is no new life of the file");
+}
+
+/// A handle that is in use already is no way around the lock.
+pub async fn a_second_coordinator_on_the_same_handle_is_refused<F: RepositoryFixture>(fixture: F) {
+    let bench = Bench::new(fixture).await;
+    let refusal = bench.repository.prepare(&MODELS).await;
+    assert!(
+        matches!(refusal, Err(RepositoryError::InUse { .. })),
+        "{refusal:?}"
+    );
 }
 
 /// Only one coordinator works on a database; the lock of a dead one does not stay.
