@@ -30,8 +30,6 @@ pub(crate) struct TableShape {
     /// Unique indexes on expressions, by name. Rows that such an index removes under REPLACE are not captured.
     pub(crate) expression_indexes: Vec<String>,
     pub(crate) foreign_keys: Vec<ForeignKey>,
-    /// Whether any foreign key is checked at commit only. SQLite does not tell which.
-    pub(crate) deferred_foreign_keys: bool,
     /// Triggers that are not ours.
     pub(crate) user_triggers: Vec<UserTrigger>,
 }
@@ -91,10 +89,6 @@ pub(crate) struct ForeignKey {
     pub(crate) columns: Vec<String>,
     /// Empty where the constraint leaves them out: the parent's primary key.
     pub(crate) parent_columns: Vec<String>,
-    /// `NO ACTION`, `RESTRICT`, `SET NULL`, `SET DEFAULT` or `CASCADE`.
-    pub(crate) on_delete: String,
-    /// The parent is the table itself.
-    pub(crate) self_reference: bool,
 }
 
 /// A trigger of the app.

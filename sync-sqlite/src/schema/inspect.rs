@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::{
     Column, ForeignKey, KeyOrigin, TableKind, TableShape, UniqueColumn, UniqueKey, UserTrigger,
-    affinity::Affinity, identifier::same_name,
+    affinity::Affinity,
 };
 use crate::error::DatabaseError;
 
@@ -30,7 +30,7 @@ pub(crate) async fn inspect(
     let columns = columns(conn, &name, strict).await?;
     let (mut unique_keys, expression_indexes) = unique_indexes(conn, &name).await?;
     unique_keys.extend(rowid_alias(&columns, &unique_keys, without_rowid));
-    let (foreign_keys, deferred_foreign_keys) = foreign_keys(conn, &name).await?;
+    let foreign_keys = foreign_keys(conn, &name).await?;
     Ok(Some(TableShape {
         user_triggers: user_triggers(conn, &name).await?,
         name,
@@ -41,7 +41,6 @@ pub(crate) async fn inspect(
         unique_keys,
         expression_indexes,
         foreign_keys,
-        deferred_foreign_keys,
     }))
 }
 
@@ -133,25 +132,20 @@ fn rowid_alias(columns: &[Column], unique_keys: &[UniqueKey], without_rowid: boo
     }
 }
 
-async fn foreign_keys(
-    conn: &mut SqliteConnection,
-    table: &str,
-) -> Result<(Vec<ForeignKey>, bool), DatabaseError> {
-    let rows: Vec<(i64, String, String, Option<String>, String)> = sqlx::query_as(
-        "SELECT id, \"table\", \"from\", \"to\", on_delete FROM pragma_foreign_key_list(?1, 'main') ORDER BY id, seq",
+async fn foreign_keys(conn: &mut SqliteConnection, table: &str) -> Result<Vec<ForeignKey>, DatabaseError> {
+    let rows: Vec<(i64, String, String, Option<String>)> = sqlx::query_as(
+        "SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1, 'main') ORDER BY id, seq",
     )
     .bind(table)
-    .fetch_all(&mut *conn)
+    .fetch_all(conn)
     .await?;
     let mut keys: Vec<(i64, ForeignKey)> = Vec::new();
-    for (id, parent, from, to, on_delete) in rows {
+    for (id, parent, from, to) in rows {
         if keys.last().is_none_or(|(last, _)| *last != id) {
             let key = ForeignKey {
-                self_reference: same_name(&parent, table),
                 parent,
                 columns: Vec::new(),
                 parent_columns: Vec::new(),
-                on_delete,
             };
             keys.push((id, key));
         }
@@ -159,14 +153,7 @@ async fn foreign_keys(
         key.columns.push(from);
         key.parent_columns.extend(to);
     }
-    let text: Option<(String,)> = sqlx::query_as(
-        "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE",
-    )
-    .bind(table)
-    .fetch_optional(conn)
-    .await?;
-    let deferred = text.is_some_and(|(sql,)| sql.to_ascii_uppercase().contains("DEFERRED"));
-    Ok((keys.into_iter().map(|(_, key)| key).collect(), deferred))
+    Ok(keys.into_iter().map(|(_, key)| key).collect())
 }
 
 async fn user_triggers(conn: &mut SqliteConnection, table: &str) -> Result<Vec<UserTrigger>, DatabaseError> {
