@@ -5,27 +5,26 @@
 use ditto_sync_core::column::ColumnValue;
 
 use crate::{
-    native::{Native, NativeError},
+    native::{Native, NativeError, Statement},
     state::{Fault, ModelSql},
 };
 
 /// Everything is suppressed, whatever row it is about.
 const EVERYTHING: i64 = -1;
 
-/// Suppresses the capture of exactly this row: what cascades from it is a local change.
-pub(crate) fn raise(native: &Native<'_>, sql: &ModelSql, key: &[ColumnValue]) -> Result<(), NativeError> {
-    let columns: Vec<_> = (0..key.len())
-        .map(|at| format!(", k{at} = ?{}", at + 2))
+/// Suppresses, when run with a row's key, the capture of exactly this row: what cascades from it is a local change.
+pub(crate) fn prepare_raise<'n>(
+    native: &'n Native<'n>,
+    sql: &ModelSql,
+) -> Result<Statement<'n>, NativeError> {
+    let columns: Vec<_> = (0..sql.keys())
+        .map(|at| format!(", k{at} = ?{}", at + 1))
         .collect();
-    let mut raise = native.prepare(&format!(
-        "UPDATE main.ditto_sync_guard SET active = ?1{}",
+    native.prepare(&format!(
+        "UPDATE main.ditto_sync_guard SET active = {}{}",
+        sql.number,
         columns.concat()
-    ))?;
-    raise.bind_i64(1, sql.number)?;
-    for (at, column) in key.iter().enumerate() {
-        raise.bind(at + 2, column)?;
-    }
-    raise.run()
+    ))
 }
 
 /// Suppresses the capture of everything.

@@ -34,6 +34,7 @@ pub(super) struct Table<'n> {
     update: Option<Statement<'n>>,
     delete: Option<Statement<'n>>,
     newest: Option<Statement<'n>>,
+    raise: Option<Statement<'n>>,
 }
 
 /// What a row change came to.
@@ -67,6 +68,7 @@ impl<'n> Table<'n> {
             update: None,
             delete: None,
             newest: None,
+            raise: None,
         })
     }
 
@@ -250,7 +252,13 @@ impl<'n> Table<'n> {
         assert!(!self.silent, "a guard is of no use while triggers are off");
         pass.guarded = true;
         match key {
-            Some(key) => guard::raise(self.native, self.sql, key),
+            Some(key) => {
+                let raise = match &mut self.raise {
+                    Some(raise) => raise,
+                    none => none.insert(guard::prepare_raise(self.native, self.sql)?),
+                };
+                raise.run_with(&key.iter().collect::<Vec<_>>())
+            }
             None => guard::raise_for_everything(self.native),
         }
     }
@@ -286,8 +294,7 @@ impl<'n> Table<'n> {
             Some(delete) => delete,
             none => none.insert(self.native.prepare(&self.sql.delete_row)?),
         };
-        delete.bind_all(key)?;
-        delete.run()?;
+        delete.run_with(&key.iter().collect::<Vec<_>>())?;
         Ok(self.native.changes() > 0)
     }
 
