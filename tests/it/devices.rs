@@ -46,7 +46,14 @@ impl Pair {
         prepare(&directory.path().join("right.db"), &[schema]).await;
         let left = Device::start("left", &directory, &hub, registry()).await;
         let right = Device::start("right", &directory, &hub, registry()).await;
-        Self { left, right, hub, network, directory, wire }
+        Self {
+            left,
+            right,
+            hub,
+            network,
+            directory,
+            wire,
+        }
     }
 
     /// Runs SQL on the left, one statement or several.
@@ -64,12 +71,19 @@ impl Pair {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             self.left.sync.settled(PATIENCE).await.expect("the left settles");
-            self.right.sync.settled(PATIENCE).await.expect("the right settles");
+            self.right
+                .sync
+                .settled(PATIENCE)
+                .await
+                .expect("the right settles");
             let (left, right) = (self.left.rows(select).await, self.right.rows(select).await);
             if left == right {
                 return left;
             }
-            let states = (self.left.sync.status().borrow().clone(), self.right.sync.status().borrow().clone());
+            let states = (
+                self.left.sync.status().borrow().clone(),
+                self.right.sync.status().borrow().clone(),
+            );
             assert!(
                 tokio::time::Instant::now() < deadline,
                 "not in step: {left:?} on the left, {right:?} on the right; {states:#?}"
@@ -102,12 +116,28 @@ impl Pair {
 }
 
 impl Device {
-    pub(crate) async fn start(name: &'static str, directory: &TempDir, hub: &MemoryHub, registry: SyncRegistry) -> Self {
-        let repository = SqliteRepository::open(directory.path().join(format!("{name}.db"))).await.expect("the database opens");
+    pub(crate) async fn start(
+        name: &'static str,
+        directory: &TempDir,
+        hub: &MemoryHub,
+        registry: SyncRegistry,
+    ) -> Self {
+        let repository = SqliteRepository::open(directory.path().join(format!("{name}.db")))
+            .await
+            .expect("the database opens");
         let config = SyncConfig::adaptive().startup_delay(Duration::ZERO);
         let store = hub.store(name);
-        let sync = registry.config(config).start(repository.clone(), store.clone()).await.expect("the coordinator starts");
-        Self { name, repository, sync, store }
+        let sync = registry
+            .config(config)
+            .start(repository.clone(), store.clone())
+            .await
+            .expect("the coordinator starts");
+        Self {
+            name,
+            repository,
+            sync,
+            store,
+        }
     }
 
     pub(crate) fn pool(&self) -> &SqlitePool {
@@ -145,8 +175,15 @@ impl Device {
     pub(crate) async fn reports(&self, collection: &str, wanted: impl Fn(&CollectionStatus) -> bool) {
         let mut status = self.sync.status();
         let reached = status.wait_for(|status| status.collections.get(collection).is_some_and(&wanted));
-        let reached = tokio::time::timeout(PATIENCE, reached).await.is_ok_and(|outcome| outcome.is_ok());
-        assert!(reached, "{}: {collection} never came into the wanted state: {:#?}", self.name, self.sync.status().borrow());
+        let reached = tokio::time::timeout(PATIENCE, reached)
+            .await
+            .is_ok_and(|outcome| outcome.is_ok());
+        assert!(
+            reached,
+            "{}: {collection} never came into the wanted state: {:#?}",
+            self.name,
+            self.sync.status().borrow()
+        );
     }
 
     pub(crate) async fn close(self) {
@@ -157,21 +194,37 @@ impl Device {
 
 pub(crate) async fn run(pool: &SqlitePool, sql: &str) {
     if !sql.is_empty() {
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(pool).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
+            .execute(pool)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 }
 
 /// `select` answers expressions `quote(..)`; one text a row.
 pub(crate) async fn rows(pool: &SqlitePool, select: &str) -> Vec<String> {
-    let rows = sqlx::query(sqlx::AssertSqlSafe(select.to_owned())).fetch_all(pool).await;
+    let rows = sqlx::query(sqlx::AssertSqlSafe(select.to_owned()))
+        .fetch_all(pool)
+        .await;
     let rows = rows.unwrap_or_else(|error| panic!("{select}: {error}"));
-    rows.iter().map(|row| (0..row.len()).map(|at| row.get::<String, _>(at)).collect::<Vec<_>>().join(",")).collect()
+    rows.iter()
+        .map(|row| {
+            (0..row.len())
+                .map(|at| row.get::<String, _>(at))
+                .collect::<Vec<_>>()
+                .join(",")
+        })
+        .collect()
 }
 
 /// Runs SQL on a database the framework has not seen.
 pub(crate) async fn prepare(path: &PathBuf, sql: &[&str]) {
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
-    let pool = SqlitePool::connect_with(options).await.expect("the database opens");
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true);
+    let pool = SqlitePool::connect_with(options)
+        .await
+        .expect("the database opens");
     for sql in sql {
         run(&pool, sql).await;
     }
