@@ -10,7 +10,10 @@ use std::{
 };
 
 use ditto_sync::{DittoField, FieldDescriptor, ModelDescriptor, Repository as _, SqliteRepository};
-use rusqlite::{Connection, params, types::ValueRef};
+use rusqlite::{
+    Connection, params,
+    types::{Value, ValueRef},
+};
 
 const ROWS: usize = 10_000;
 const AUTOCOMMITS: usize = 2_000;
@@ -62,7 +65,7 @@ impl Layout {
 
 type Workload = (&'static str, usize, fn(&mut Connection, Layout) -> Duration);
 
-const WORKLOADS: [Workload; 7] = [
+const WORKLOADS: [Workload; 9] = [
     ("UPDATE of all rows in one statement", ROWS, bulk_update),
     ("prepared UPDATEs in one transaction", ROWS, update_loop),
     (
@@ -73,7 +76,13 @@ const WORKLOADS: [Workload; 7] = [
     ("autocommitted UPDATEs", AUTOCOMMITS, autocommit_updates),
     ("prepared INSERTs in one transaction", ROWS, insert_loop),
     ("reading the entries with their rows", ROWS, drain),
+    ("applying documents to dirty rows: the base moves", ROWS, rebase),
     ("dropping the entries", ROWS, acknowledge),
+    (
+        "applying documents to clean rows, guarded one by one",
+        ROWS,
+        apply_guarded,
+    ),
 ];
 
 fn main() {
@@ -323,6 +332,103 @@ fn drain(connection: &mut Connection, layout: Layout) -> Duration {
             read += 1;
         }
         assert_eq!(read, ROWS);
+    })
+}
+
+/// What an apply does to a row with unsent changes: it reads the OLD image of its first entry, and writes the document's in its place.
+fn rebase(connection: &mut Connection, layout: Layout) -> Duration {
+    if layout == Layout::None {
+        return Duration::ZERO;
+    }
+    let log = log_table(layout);
+    let (columns, set) = match layout {
+        Layout::Json => ("image".to_owned(), "image = ?2".to_owned()),
+        _ => {
+            let columns: Vec<_> = (0..COLUMNS.len()).map(|at| format!("c{at}")).collect();
+            let set: Vec<_> = columns
+                .iter()
+                .zip(2..)
+                .map(|(column, at)| format!("{column} = ?{at}"))
+                .collect();
+            (columns.join(", "), set.join(", "))
+        }
+    };
+    let select = format!("SELECT {columns} FROM {log} WHERE seq = ?1");
+    let update = format!("UPDATE {log} SET {set} WHERE seq = ?1");
+    timed(|| {
+        let transaction = connection.transaction().expect("begins");
+        let (mut select, mut update) = (
+            transaction.prepare(&select).expect("prepares"),
+            transaction.prepare(&update).expect("prepares"),
+        );
+        for seq in 1..=i64::try_from(ROWS).expect("a small number") {
+            let mut image: Vec<Value> = select
+                .query_row([seq], |row| match layout {
+                    Layout::Json => row.get::<_, String>(0).map(|text| from_json(&text)),
+                    _ => (0..COLUMNS.len()).map(|at| row.get(at)).collect(),
+                })
+                .expect("an entry");
+            image[2] = Value::Text("moved".to_owned());
+            let changed = match layout {
+                Layout::Json => update.execute(params![seq, to_json(&image)]),
+                _ => {
+                    let seq = Value::Integer(seq);
+                    update.execute(rusqlite::params_from_iter(std::iter::once(&seq).chain(&image)))
+                }
+            };
+            assert_eq!(changed, Ok(1));
+        }
+        drop((select, update));
+        transaction.commit().expect("commits");
+    })
+}
+
+fn from_json(text: &str) -> Vec<Value> {
+    let values: Vec<serde_json::Value> = serde_json::from_str(text).expect("is JSON");
+    let value = |value: serde_json::Value| match value {
+        serde_json::Value::Number(number) => number
+            .as_i64()
+            .map_or_else(|| Value::Real(number.as_f64().expect("a float")), Value::Integer),
+        serde_json::Value::String(text) => Value::Text(text),
+        _ => Value::Null,
+    };
+    values.into_iter().map(value).collect()
+}
+
+fn to_json(image: &[Value]) -> String {
+    let value = |value: &Value| match value {
+        Value::Integer(integer) => (*integer).into(),
+        Value::Real(real) => (*real).into(),
+        Value::Text(text) => text.as_str().into(),
+        Value::Blob(_) | Value::Null => serde_json::Value::Null,
+    };
+    serde_json::Value::Array(image.iter().map(value).collect()).to_string()
+}
+
+/// Documents written over clean rows, with the triggers on and the guard naming each row: what a table with triggers of the app's own needs.
+fn apply_guarded(connection: &mut Connection, layout: Layout) -> Duration {
+    let guard = match layout {
+        Layout::None => None,
+        Layout::Typed => Some("UPDATE ditto_sync_guard SET active = 1, k0 = ?1"),
+        Layout::Json | Layout::Wide => Some("UPDATE guard SET active = 1, k0 = ?1"),
+    };
+    let ids = ids(ROWS);
+    timed(|| {
+        let transaction = connection.transaction().expect("begins");
+        let mut guard = guard.map(|sql| transaction.prepare(sql).expect("prepares"));
+        let mut update = transaction
+            .prepare(
+                "UPDATE stocks SET product = 'applied', price = 2.5, quantity = quantity + 1 WHERE id = ?1",
+            )
+            .expect("prepares");
+        for id in &ids {
+            if let Some(guard) = &mut guard {
+                guard.execute([id]).expect("names the row");
+            }
+            update.execute([id]).expect("updates");
+        }
+        drop((guard, update));
+        transaction.commit().expect("commits");
     })
 }
 
