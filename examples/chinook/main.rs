@@ -70,6 +70,11 @@ async fn run() -> Outcome<()> {
 
     in_step(&left, &right, "first sync").await?;
     clock.done("first sync");
+    println!(
+        "  {} rows of {} tables mirrored",
+        tables::count(right.repository.pool()).await?,
+        TABLES.len()
+    );
 
     edits::on_the_left(left.repository.pool()).await?;
     edits::on_the_right(right.repository.pool()).await?;

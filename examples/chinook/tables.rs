@@ -37,6 +37,18 @@ pub(crate) async fn copy_schema(original: &SqlitePool, path: &Path) -> Outcome<(
     Ok(())
 }
 
+/// How many rows there are in all tables.
+pub(crate) async fn count(pool: &SqlitePool) -> Outcome<i64> {
+    let counts: Vec<_> = TABLES
+        .iter()
+        .map(|(table, _)| format!("(SELECT count(*) FROM \"{table}\")"))
+        .collect();
+    let select = format!("SELECT {}", counts.join(" + "));
+    Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(select))
+        .fetch_one(pool)
+        .await?)
+}
+
 /// The tables whose rows are not the same on both sides.
 pub(crate) async fn differing(left: &SqlitePool, right: &SqlitePool) -> Outcome<Vec<&'static str>> {
     let mut differing = Vec::new();

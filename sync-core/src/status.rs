@@ -101,7 +101,7 @@ pub enum SyncEvent {
         /// The collection.
         collection: &'static str,
         /// How many operations.
-        operations: usize,
+        operations: u64,
     },
     /// A row was written or deleted because of its document; the change is committed.
     Applied {

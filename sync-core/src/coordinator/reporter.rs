@@ -24,6 +24,19 @@ pub(super) struct Reporter {
     echoes: HashSet<(&'static str, IdHash, ContentHash)>,
 }
 
+/// How many of each collection; there are few.
+#[derive(Default)]
+struct Counts(Vec<(&'static str, u64)>);
+
+impl Counts {
+    fn add(&mut self, collection: &'static str) {
+        match self.0.iter_mut().find(|(name, _)| *name == collection) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push((collection, 1)),
+        }
+    }
+}
+
 /// An error with its causes, in one line.
 pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -89,19 +102,16 @@ impl Reporter {
         if self.echoes.len() > ECHOES_REMEMBERED {
             self.echoes.clear();
         }
-        let mut counts: Vec<(&'static str, usize)> = Vec::new();
+        let mut counts = Counts::default();
         for operation in &intent.operations {
             let collection = operation.model.collection();
             if let Some(sent) = operation.record.sent {
                 self.echoes.insert((collection, IdHash::of(&operation.id), sent));
             }
-            match counts.iter_mut().find(|(name, _)| *name == collection) {
-                Some((_, count)) => *count += 1,
-                None => counts.push((collection, 1)),
-            }
+            counts.add(collection);
         }
-        for (collection, operations) in counts {
-            self.collection(collection, |status| status.sent += operations as u64);
+        for (collection, operations) in counts.0 {
+            self.collection(collection, |status| status.sent += operations);
             self.event(SyncEvent::Sent {
                 collection,
                 operations,
@@ -110,13 +120,17 @@ impl Reporter {
     }
 
     pub(super) fn applied(&mut self, items: &[InboundItem], applied: &Applied) {
-        self.count_unchanged(items, applied.unchanged);
+        self.count_unchanged(items, applied);
+        let mut counts = Counts::default();
         for row in &applied.changed {
-            self.collection(row.model.collection(), |status| status.applied += 1);
+            counts.add(row.model.collection());
             self.event(SyncEvent::Applied {
                 collection: row.model.collection(),
                 id: row.id.clone(),
             });
+        }
+        for (collection, count) in counts.0 {
+            self.collection(collection, |status| status.applied += count);
         }
         self.conflicts(&applied.conflicts);
         for RowRef { model, id } in &applied.parked {
@@ -178,27 +192,38 @@ impl Reporter {
         });
     }
 
-    /// Tells echoes of own writes from re-deliveries, among the documents of this batch that were known already.
-    fn count_unchanged(&mut self, items: &[InboundItem], unchanged: usize) {
-        let mut left = unchanged;
-        for item in items {
-            let Incoming::Present(remote) = &item.incoming else {
-                continue;
-            };
+    /// Tells echoes of own writes from re-deliveries, among the documents of this batch that had been met already.
+    fn count_unchanged(&mut self, items: &[InboundItem], applied: &Applied) {
+        let rows = applied
+            .changed
+            .iter()
+            .chain(&applied.parked)
+            .map(|row| (row.model.collection(), &row.id));
+        let met: HashSet<_> = rows.collect();
+        let (mut suppressed, mut skipped) = (Counts::default(), Counts::default());
+        let known = items
+            .iter()
+            .filter(|item| !met.contains(&(item.model.collection(), &item.id)));
+        for item in known.take(applied.unchanged) {
             let collection = item.model.collection();
-            if self
-                .echoes
-                .remove(&(collection, IdHash::of(&item.id), remote.hash))
-                && left > 0
-            {
-                left -= 1;
-                self.collection(collection, |status| status.suppressed += 1);
+            let is_echo = match &item.incoming {
+                Incoming::Present(remote) => {
+                    self.echoes
+                        .remove(&(collection, IdHash::of(&item.id), remote.hash))
+                }
+                Incoming::Absent | Incoming::Unreadable { .. } => false,
+            };
+            if is_echo {
+                suppressed.add(collection);
+            } else {
+                skipped.add(collection);
             }
         }
-        if let (true, Some(item)) = (left > 0, items.first()) {
-            self.collection(item.model.collection(), |status| {
-                status.skipped_unchanged += left as u64;
-            });
+        for (collection, count) in suppressed.0 {
+            self.collection(collection, |status| status.suppressed += count);
+        }
+        for (collection, count) in skipped.0 {
+            self.collection(collection, |status| status.skipped_unchanged += count);
         }
     }
 
