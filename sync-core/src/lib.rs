@@ -1,7 +1,7 @@
 //! The core of ditto-sync: documents, contracts, merge and coordinator. It names no database and no engine; applications use the
 //! facade crate `ditto-sync`.
 //!
-//! Read in this order: [`value`], [`document`], [`id`], [`column`] (what is synced), [`field`], [`descriptor`], [`adapter`] (how a
+//! Read in this order: [`value`], [`document`], [`id`], [`mod@column`] (what is synced), [`field`], [`descriptor`], [`adapter`] (how a
 //! struct says so), [`query`], [`intent`], [`store`], [`repository`] (the contracts), [`merge`]
 //! (the pure decisions), [`coordinator`] (the order in which they happen), [`registry`] (how an app starts it).
 
