@@ -178,3 +178,43 @@ impl Watch {
             .expect("the version")
     }
 }
+
+#[tokio::test]
+async fn an_app_that_holds_the_write_lock_for_long_delays_but_breaks_nothing() {
+    let pair = Pair::new(SCHEMA, registry).await;
+    pair.on_left("INSERT INTO tasks VALUES ('1', 0)").await;
+    pair.in_step(TASKS).await;
+
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(pair.directory.path().join("right.db"));
+    let mut app = <sqlx::SqliteConnection as sqlx::Connection>::connect_with(&options)
+        .await
+        .expect("the database opens");
+    sqlx::raw_sql("BEGIN IMMEDIATE; INSERT INTO tasks VALUES ('2', 0)")
+        .execute(&mut app)
+        .await
+        .expect("the app begins");
+    pair.on_left("UPDATE tasks SET done = 1").await;
+    // Longer than we wait for a lock: the coordinator has given up once, and says why.
+    let mut status = pair.right.sync.status();
+    let retrying = status.wait_for(|status| {
+        status
+            .last_error
+            .as_ref()
+            .is_some_and(|why| why.contains("locked"))
+    });
+    tokio::time::timeout(PATIENCE, retrying)
+        .await
+        .expect("the status says so")
+        .expect("it runs");
+    sqlx::raw_sql("COMMIT")
+        .execute(&mut app)
+        .await
+        .expect("the app commits");
+
+    pair.both_hold(TASKS, &["'1',1", "'2',0"]).await;
+    status
+        .wait_for(|status| status.last_error.is_none())
+        .await
+        .expect("it runs");
+    pair.close().await;
+}
