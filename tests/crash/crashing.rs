@@ -1,0 +1,177 @@
+//! A store and a repository whose every call passes the hooks: [`CrashingStore`], [`CrashingRepository`].
+
+use std::collections::HashSet;
+
+use ditto_sync_core::{
+    descriptor::ModelDescriptor,
+    document::Document,
+    hash::IdHash,
+    id::DocumentId,
+    intent::{Intent, ReplicaId},
+    query::Query,
+    repository::{
+        Acknowledged, Applied, Draft, DraftRequest, InboundBatch, Mark, PendingCount, Quarantined, Recovered,
+        Recovery, Repository, RepositoryError, RowRef, SyncState,
+    },
+    scope::Scopes,
+    store::{
+        Capabilities, ChangeBatch, Cursor, DocumentStore, Frontier, Observation, Scan, StoreError,
+        StoreIdentity, WriteOutcome,
+    },
+};
+
+use crate::hooks::Hooks;
+
+/// A store that may stand still for ever.
+pub(crate) struct CrashingStore<S> {
+    store: S,
+    hooks: Hooks,
+}
+
+/// An observation of it. Only a report is a hook: to wait for one is what a coordinator does all day.
+pub(crate) struct CrashingObservation<O> {
+    observation: O,
+    hooks: Hooks,
+}
+
+/// A repository that may stand still for ever.
+pub(crate) struct CrashingRepository<R> {
+    repository: R,
+    hooks: Hooks,
+}
+
+impl<S> CrashingStore<S> {
+    pub(crate) fn new(store: S, hooks: Hooks) -> Self {
+        Self { store, hooks }
+    }
+}
+
+impl<R> CrashingRepository<R> {
+    pub(crate) fn new(repository: R, hooks: Hooks) -> Self {
+        Self { repository, hooks }
+    }
+}
+
+impl<S: DocumentStore> DocumentStore for CrashingStore<S> {
+    type Observation = CrashingObservation<S::Observation>;
+
+    fn capabilities(&self) -> Capabilities {
+        self.store.capabilities()
+    }
+
+    async fn identity(&self, replica: ReplicaId) -> Result<StoreIdentity, StoreError> {
+        self.hooks.around("identity", self.store.identity(replica)).await
+    }
+
+    async fn write(&self, intent: &Intent) -> Result<WriteOutcome, StoreError> {
+        self.hooks.around("write", self.store.write(intent)).await
+    }
+
+    async fn fetch(
+        &self,
+        model: &'static ModelDescriptor,
+        ids: &[DocumentId],
+    ) -> Result<Vec<Option<Document>>, StoreError> {
+        self.hooks.around("fetch", self.store.fetch(model, ids)).await
+    }
+
+    async fn scan(&self, model: &'static ModelDescriptor, query: &Query) -> Result<Scan, StoreError> {
+        self.hooks.around("scan", self.store.scan(model, query)).await
+    }
+
+    async fn observe(
+        &self,
+        model: &'static ModelDescriptor,
+        query: &Query,
+        cursor: Option<&Cursor>,
+    ) -> Result<Self::Observation, StoreError> {
+        let observation = self
+            .hooks
+            .around("observe", self.store.observe(model, query, cursor))
+            .await?;
+        Ok(CrashingObservation {
+            observation,
+            hooks: self.hooks.clone(),
+        })
+    }
+
+    async fn covers(&self, frontier: &Frontier) -> Result<Option<bool>, StoreError> {
+        self.hooks.around("covers", self.store.covers(frontier)).await
+    }
+
+    async fn evict(&self, model: &'static ModelDescriptor, ids: &[DocumentId]) -> Result<(), StoreError> {
+        self.hooks.around("evict", self.store.evict(model, ids)).await
+    }
+}
+
+impl<O: Observation> Observation for CrashingObservation<O> {
+    async fn next(&mut self) -> Result<ChangeBatch, StoreError> {
+        let batch = self.observation.next().await;
+        self.hooks.side("next", "after").await;
+        batch
+    }
+}
+
+impl<R: Repository> Repository for CrashingRepository<R> {
+    async fn prepare(&self, models: &[&'static ModelDescriptor]) -> Result<SyncState, RepositoryError> {
+        self.hooks
+            .around("prepare", self.repository.prepare(models))
+            .await
+    }
+
+    async fn changed(&self) {
+        self.repository.changed().await;
+    }
+
+    async fn draft(&self, request: DraftRequest<'_>) -> Result<Draft, RepositoryError> {
+        self.hooks.around("draft", self.repository.draft(request)).await
+    }
+
+    async fn acknowledge(&self, intent: &Intent, scopes: &Scopes) -> Result<Acknowledged, RepositoryError> {
+        self.hooks
+            .around("acknowledge", self.repository.acknowledge(intent, scopes))
+            .await
+    }
+
+    async fn discard(&self, intent: &Intent, rejected: &[Quarantined]) -> Result<(), RepositoryError> {
+        self.hooks
+            .around("discard", self.repository.discard(intent, rejected))
+            .await
+    }
+
+    async fn apply(&self, batch: InboundBatch<'_>) -> Result<Applied, RepositoryError> {
+        self.hooks.around("apply", self.repository.apply(batch)).await
+    }
+
+    async fn unseen(
+        &self,
+        model: &'static ModelDescriptor,
+        seen: &HashSet<IdHash>,
+    ) -> Result<Vec<DocumentId>, RepositoryError> {
+        self.hooks
+            .around("unseen", self.repository.unseen(model, seen))
+            .await
+    }
+
+    async fn parked(&self) -> Result<Vec<RowRef>, RepositoryError> {
+        self.hooks.around("parked", self.repository.parked()).await
+    }
+
+    async fn pending(&self) -> Result<Vec<PendingCount>, RepositoryError> {
+        self.hooks.around("pending", self.repository.pending()).await
+    }
+
+    async fn mark(&self, marks: &[Mark]) -> Result<(), RepositoryError> {
+        self.hooks.around("mark", self.repository.mark(marks)).await
+    }
+
+    async fn recover(&self, recovery: &Recovery) -> Result<Recovered, RepositoryError> {
+        self.hooks
+            .around("recover", self.repository.recover(recovery))
+            .await
+    }
+
+    async fn close(&self) {
+        self.repository.close().await;
+    }
+}
