@@ -7,6 +7,7 @@ pub mod contract;
 pub mod memory_repository;
 pub mod memory_store;
 pub mod models;
+pub mod remote_store;
 
 pub use self::memory_store::{
     Fault, Flavor, LinkConfig, MemoryConfig, MemoryHub, MemoryStore, Network, StoreCall,

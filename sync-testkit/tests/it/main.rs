@@ -3,5 +3,6 @@
 
 mod coordinator;
 mod memory_store;
+mod remote_store;
 mod repository;
 mod store_contract;
