@@ -33,7 +33,8 @@ pub struct RowState {
 /// The outbox entries of one row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pending {
-    /// The OLD image of the first entry: the base of the row. `None` when that entry is an insert.
+    /// The OLD image of the first entry: the base of the row. `None` when that entry is an insert, or stands for a change that no trigger saw: such a
+    /// row is not sent before it has met its document.
     pub base: Option<Image>,
     /// Whether some entry is an insert: then the row goes out as a new write of every field.
     pub inserted: bool,

@@ -180,7 +180,7 @@ fn record(
         }
         drop(rows);
         for (id, key) in leaving {
-            left += usize::from(scope::leave(native, memory, (sql, model), (id, &key))?);
+            left += usize::from(scope::leave(native, session, (memory, model), (id, &key))?);
         }
     }
     Ok(left)

@@ -4,14 +4,14 @@
 //! the rows; what a constraint refuses is tried once more after everything else, and then parked or quarantined. Not here: what a document
 //! does to its row (`merge::inbound`).
 
-mod foreign_keys;
+pub(crate) mod foreign_keys;
 pub(crate) mod guard;
 mod pass;
 mod row;
 mod work;
 
 use ditto_sync_core::repository::{
-    Applied, InboundBatch, Incoming, Quarantined, RepositoryError, RowRef, Way,
+    Applied, InboundBatch, Incoming, Mark, Quarantined, RepositoryError, RowRef, Way,
 };
 
 use self::{
@@ -21,6 +21,7 @@ use self::{
 use crate::{
     codec::RawRecord,
     connection::{Durability, Reader, Transaction, Writer},
+    known::KnownWrite,
     native::Native,
     quarantine::{self, Record},
     state::{Fault, Memory, Session, on_native},
@@ -37,7 +38,8 @@ pub(crate) async fn apply(
     let mut memory = session.memory().await;
     let mut work = work::in_order(session, batch.items)?;
     session
-        .load_known(reader, &mut memory, &work::models_of(&work))
+        // Of all models: what leaves the scope may take rows of others along.
+        .load_known(reader, &mut memory, session.order())
         .await?;
     if memory.is_doubtful() {
         // What is parked is not known before a transaction has looked.
@@ -154,6 +156,8 @@ impl<'a> Applying<'a> {
         self.wrote |= pass.wrote;
         self.applied.unchanged += pass.unchanged;
         self.applied.left_scope += pass.left_scope;
+        self.applied.parked.extend(pass.parked);
+        self.applied.quarantined.extend(pass.quarantined);
         self.applied
             .changed
             .extend(pass.changed.iter().map(|&at| work[at].row()));
@@ -257,6 +261,7 @@ impl<'a> Applying<'a> {
         mut transaction: Transaction<'_>,
         memory: &mut Memory,
     ) -> Result<(), RepositoryError> {
+        self.forget_vanished(memory);
         self.wrote |= on_native(&mut transaction, ACTION, |native| {
             memory
                 .persisted
@@ -264,6 +269,25 @@ impl<'a> Applying<'a> {
         })
         .await?;
         self.finish(transaction, memory).await
+    }
+
+    /// A complete reconcile has met every document in scope. Rows that vanished unseen and met none have none: they are forgotten.
+    fn forget_vanished(&self, memory: &mut Memory) {
+        for mark in self.batch.marks {
+            let Mark::Reconciled(collection, Some(_)) = mark else {
+                continue;
+            };
+            let Ok(model) = self.session.position_of(collection) else {
+                continue;
+            };
+            for id in std::mem::take(&mut memory.models[model].vanished) {
+                memory.write_known(KnownWrite {
+                    model,
+                    id,
+                    hash: None,
+                });
+            }
+        }
     }
 
     async fn finish(

@@ -123,15 +123,18 @@ fn unsent_rows(memory: &ModelMemory) -> usize {
         .inbound()
         .filter(|id| outbox.get(*id).is_some())
         .count();
+    let missed = outbox.missed().filter(|id| !memory.troubles.concern_inbound(*id));
     let held = memory
         .troubles
         .held()
         .filter(|(name, last)| match outbox.find(name) {
-            Some((Some(id), newest)) => newest == *last && !memory.troubles.concern_inbound(id),
+            Some((Some(id), newest)) => {
+                newest == *last && !memory.troubles.concern_inbound(id) && !outbox.is_missed(id)
+            }
             Some((None, newest)) => newest == *last,
             None => false,
         });
-    outbox.len() - unmet - held.count()
+    outbox.len() - unmet - held.count() - missed.count()
 }
 
 /// A draft in the making.
@@ -254,7 +257,7 @@ impl<'a> Drafting<'a> {
                 .as_ref()
                 .is_none_or(|image| self.request.scopes.admits_row(sql.model, &row.document, image));
             if leaves_scope(&state, in_scope)
-                && scope::leave(native, memory, (sql, model), (row.id, &row.key))?
+                && scope::leave(native, self.session, (memory, model), (row.id, &row.key))?
             {
                 self.draft.left_scope += 1;
             }
@@ -344,7 +347,10 @@ impl DirtyRow {
         let Some(of_row) = of_row.filter(|row| row.first() == entries.column_i64(0)) else {
             return Ok(None);
         };
-        if memory.troubles.concern_inbound(id) || memory.troubles.hold(&document, of_row.last()) {
+        if memory.troubles.concern_inbound(id)
+            || memory.outbox.is_missed(id)
+            || memory.troubles.hold(&document, of_row.last())
+        {
             return Ok(None);
         }
         Ok(Some(Self {

@@ -24,7 +24,8 @@ const SLICE_KEYS: usize = 2048;
 
 /// The ids of rows, and of known documents whose rows are gone, that are not in `seen`.
 ///
-/// A known document without a row and without an outbox entry has no name any more, only a hash; capture leaves no such document behind.
+/// A known document without a row and without an outbox entry has no name any more, only a hash: its row was deleted while no trigger watched. It is remembered,
+/// and when its document is looked at that counts as a local delete.
 pub(crate) async fn unseen(
     session: &Session,
     reader: &Reader,
@@ -41,6 +42,7 @@ pub(crate) async fn unseen(
         seen,
         found: HashSet::new(),
         ids: Vec::new(),
+        vanished: known.agreed().collect(),
     };
     let mut transaction = reader.begin(ACTION).await?;
     let mut after = Some(Position::Start);
@@ -56,6 +58,9 @@ pub(crate) async fn unseen(
     })
     .await?;
     transaction.rollback().await?;
+    if sql.model.direction().sends() {
+        memory.models[model].vanished = search.vanished;
+    }
     Ok(search.ids)
 }
 
@@ -112,6 +117,8 @@ struct Search<'a> {
     seen: &'a HashSet<IdHash>,
     found: HashSet<IdHash>,
     ids: Vec<DocumentId>,
+    /// Known ids without a row and without an entry.
+    vanished: HashSet<u128>,
 }
 
 impl Search<'_> {
@@ -138,6 +145,7 @@ impl Search<'_> {
             read += 1;
             // A key that makes no id was never agreed on with any document.
             if let EntryKey::Id(id, columns) = read_key(&rows, sql, 0)? {
+                self.vanished.remove(&id_key(IdHash::of(&id)));
                 self.look_at(id);
                 last = Some(columns);
             }
@@ -149,10 +157,11 @@ impl Search<'_> {
         let mut entries = native.prepare(&sql.outbox.entries_after)?;
         entries.bind_i64(1, i64::MIN)?;
         while entries.step()? {
-            if let EntryKey::Id(id, _) = read_key(&entries, sql, 2)?
-                && known.contains(id_key(IdHash::of(&id)))
-            {
-                self.look_at(id);
+            if let EntryKey::Id(id, _) = read_key(&entries, sql, 2)? {
+                self.vanished.remove(&id_key(IdHash::of(&id)));
+                if known.contains(id_key(IdHash::of(&id))) {
+                    self.look_at(id);
+                }
             }
         }
         Ok(())

@@ -19,6 +19,9 @@ use crate::{
 /// Rows read in one go while loading.
 const LOAD_ROWS: i64 = 8192;
 
+/// Stands where a hash would, for a row that left the scope and was kept: it agrees with no document, and is not to be offered to the store.
+pub(crate) const KEPT: u128 = 0;
+
 /// A map keyed by hashes, which need no hashing again.
 pub(crate) type HashedMap<V> = HashMap<u128, V, BuildHasherDefault<Identity>>;
 
@@ -64,12 +67,26 @@ pub(crate) struct KnownWrite {
 
 impl Known {
     pub(crate) fn get(&self, id: u128) -> Option<ContentHash> {
-        let hash = self.hashes.get(&id)?;
+        let hash = self.hashes.get(&id).filter(|hash| **hash != KEPT)?;
         Some(ContentHash::from_bytes(hash.to_be_bytes()))
     }
 
+    /// Whether the row has agreed with its document, or was kept when that left the scope.
     pub(crate) fn contains(&self, id: u128) -> bool {
         self.hashes.contains_key(&id)
+    }
+
+    /// Whether the row was kept when its document left the scope.
+    pub(crate) fn is_kept(&self, id: u128) -> bool {
+        self.hashes.get(&id) == Some(&KEPT)
+    }
+
+    /// The ids of rows that have agreed with their documents.
+    pub(crate) fn agreed(&self) -> impl Iterator<Item = u128> {
+        self.hashes
+            .iter()
+            .filter(|(_, hash)| **hash != KEPT)
+            .map(|(id, _)| *id)
     }
 
     pub(crate) fn merge(&mut self, write: KnownWrite) {
@@ -156,5 +173,18 @@ mod tests {
         assert_eq!(known.get(1 << 100).map(content_key), Some(8));
         known.merge(write(None));
         assert!(!known.contains(1 << 100));
+    }
+
+    #[test]
+    fn a_kept_row_agrees_with_nothing_and_is_not_forgotten() {
+        let mut known = Known::default();
+        known.merge(KnownWrite {
+            model: 0,
+            id: 7,
+            hash: Some(KEPT),
+        });
+        assert_eq!(known.get(7), None);
+        assert!(known.contains(7) && known.is_kept(7));
+        assert_eq!(known.agreed().count(), 0);
     }
 }

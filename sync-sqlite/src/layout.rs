@@ -22,8 +22,8 @@ pub(crate) const PREFIX: &str = "ditto_sync_";
 
 /// The kinds of an outbox entry, as its column `kind` holds them.
 ///
-/// Only [`INSERT`](kind::INSERT) tells a reader something that row and OLD image do not; the others differ for the triggers alone. So a reader
-/// treats any other kind but [`SENTINEL`](kind::SENTINEL) as "the row was there, and this was it".
+/// Only [`INSERT`](kind::INSERT) and [`MISSED`](kind::MISSED) tell a reader something that row and OLD image do not; the others differ for the triggers
+/// alone. So a reader treats any other kind as "the row was there, and this was it".
 pub(crate) mod kind {
     /// The row came into being; no OLD image.
     pub(crate) const INSERT: &str = "I";
@@ -33,6 +33,8 @@ pub(crate) mod kind {
     pub(crate) const DELETE: &str = "D";
     /// The row was about to be replaced, perhaps: by the row of its id, or by another one that took its place in a unique key; or nothing happened to it.
     pub(crate) const REPLACE: &str = "R";
+    /// The row changed while no trigger watched: there is no OLD image. It gets one, and becomes an update, when the row meets its document. No trigger writes it.
+    pub(crate) const MISSED: &str = "X";
 }
 
 /// A model, its table, and the bookkeeping of both.
@@ -62,6 +64,8 @@ pub(crate) struct ModelLayout {
     pub(crate) created: bool,
     /// Capture triggers were missing or different, so that changes may have been missed: a full reconcile is due.
     pub(crate) reinstalled: bool,
+    /// Positions of fields that this database did not map before.
+    pub(crate) new_fields: Vec<usize>,
     /// The hashes of the known set were made from other columns; they have to be made again in this very transaction.
     pub(crate) rehash: bool,
 }
@@ -91,6 +95,7 @@ impl ModelLayout {
             shape,
             created: false,
             reinstalled: false,
+            new_fields: Vec::new(),
             rehash: false,
         }
     }

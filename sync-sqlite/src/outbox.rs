@@ -3,7 +3,7 @@
 //! The copy grows by reading what lies behind the newest entry seen, inside the write transaction that needs it. A transaction that failed or was
 //! cancelled leaves it in doubt, and the next one reads everything again (`state`). Not here: what entries mean (`merge`).
 
-use std::collections::{HashMap, hash_map};
+use std::collections::{HashMap, HashSet, hash_map};
 
 use ditto_sync_core::{
     column::{ColumnValue, Image},
@@ -31,6 +31,8 @@ pub(crate) const NONE_SEEN: i64 = i64::MIN;
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     rows: HashedMap<RowEntries>,
+    /// Rows that changed while no trigger watched: they wait for their documents.
+    missed: HashSet<u128>,
     /// Rows whose key columns make no id, by those columns as kept, and their newest entry.
     nameless: HashMap<Vec<u8>, Nameless>,
     newest: Option<i64>,
@@ -101,6 +103,16 @@ impl Outbox {
         self.rows.iter().map(|(id, entries)| (*id, entries))
     }
 
+    /// Whether the row changed while no trigger watched, and waits for its document.
+    pub(crate) fn is_missed(&self, id: u128) -> bool {
+        !self.missed.is_empty() && self.missed.contains(&id)
+    }
+
+    /// Rows that changed while no trigger watched, and wait for their documents.
+    pub(crate) fn missed(&self) -> impl Iterator<Item = u128> {
+        self.missed.iter().copied()
+    }
+
     pub(crate) fn nameless(&self) -> impl Iterator<Item = (&Vec<u8>, &Nameless)> {
         self.nameless.iter()
     }
@@ -137,7 +149,7 @@ impl Outbox {
 
             any_replace |= kind == kind::REPLACE;
             let based = has_image(kind);
-            let insert = !based || kind == INSERT_OVER;
+            let insert = kind == kind::INSERT || kind == INSERT_OVER;
             self.newest = Some(seq);
             self.take(Entry { seq, insert, based }, read_key(&select, sql, 2)?);
         }
@@ -157,6 +169,9 @@ impl Outbox {
             EntryKey::Id(id, _) => match self.rows.entry(id_key(IdHash::of(&id))) {
                 hash_map::Entry::Occupied(mut row) => row.get_mut().rest.push(entry),
                 hash_map::Entry::Vacant(row) => {
+                    if !entry.based && !entry.insert {
+                        self.missed.insert(*row.key());
+                    }
                     row.insert(RowEntries {
                         first: entry,
                         rest: Vec::new(),
@@ -236,6 +251,7 @@ impl Outbox {
                 }
                 rebase.run()?;
                 entries.first.based = true;
+                self.missed.remove(&id);
             }
             None => {
                 let mut unbase = native.prepare(&sql.outbox.unbase_entry)?;
@@ -243,6 +259,7 @@ impl Outbox {
                 unbase.run()?;
                 entries.first.insert = true;
                 entries.first.based = false;
+                self.missed.remove(&id);
             }
         }
         Ok(())
@@ -252,6 +269,9 @@ impl Outbox {
         let Some(mut entries) = self.rows.remove(&id) else {
             return;
         };
+        if entries.first.seq <= upto {
+            self.missed.remove(&id);
+        }
         if entries.last() <= upto {
             dropped.extend(entries.all().map(|entry| entry.seq));
             return;
@@ -295,7 +315,7 @@ pub(crate) fn append(native: &Native<'_>, sql: &ModelSql, entry: NewEntry<'_>) -
 
 /// Whether an entry of this kind has the image of the row before it.
 pub(crate) fn has_image(kind: &str) -> bool {
-    kind != kind::INSERT
+    kind != kind::INSERT && kind != kind::MISSED
 }
 
 /// The image that the first entry of a dirty row holds, as the table held it.

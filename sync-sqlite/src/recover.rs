@@ -14,7 +14,7 @@ use ditto_sync_core::{
 use crate::{
     connection::{Durability, Reader, Writer},
     draft::read_row,
-    known::{KnownWrite, content_key, id_key},
+    known::{KEPT, KnownWrite, content_key, id_key},
     layout::kind,
     native::Native,
     outbox::{self, EntryKey, NewEntry, canonical, read_image, read_key},
@@ -94,6 +94,13 @@ impl Recovering<'_> {
     fn forget_agreements(&mut self, native: &Native<'_>) -> Result<(), Fault> {
         for (model, sql) in self.session.models().iter().enumerate() {
             native.execute(&format!("DELETE FROM {}", sql.known))?;
+            // The document that such a change waited for is another store's: the row goes out whole.
+            native.execute(&format!(
+                "UPDATE {} SET kind = '{}' WHERE kind = '{}'",
+                sql.outbox.table,
+                kind::INSERT,
+                kind::MISSED
+            ))?;
             self.memory.persisted.set_seeded(native, sql, (model, false))?;
         }
         // What waited did so for documents of that store.
@@ -236,7 +243,7 @@ impl Recovering<'_> {
             return Ok(None);
         }
         let hash = crate::codec::hash_key(select.column_blob(0)?)?;
-        Ok(Some(ContentHash::from_bytes(hash.to_be_bytes())))
+        Ok((hash != KEPT).then(|| ContentHash::from_bytes(hash.to_be_bytes())))
     }
 
     /// What is durable about a row; `None` when it cannot be read.

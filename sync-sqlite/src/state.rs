@@ -4,8 +4,10 @@
 //! Not here: what a transaction does (`draft`, `acknowledge`, `apply`, `recover`), and preparing the tables.
 
 mod memory;
+mod missed;
 mod model_sql;
 mod persisted;
+mod rehash;
 
 pub(crate) use memory::{Memory, ModelMemory};
 pub(crate) use model_sql::ModelSql;

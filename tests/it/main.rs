@@ -7,3 +7,4 @@ mod offline;
 mod process;
 mod records;
 mod start;
+mod unseen;

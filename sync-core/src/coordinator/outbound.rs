@@ -3,7 +3,7 @@
 use super::{SyncError, engine::Engine};
 use crate::{
     error::ErrorKind,
-    intent::{Intent, Operation},
+    intent::{Action, Intent, Operation},
     limits::{ATTEMPTS_BEFORE_BISECT, REFUSALS_BEFORE_SINGLE},
     repository::{DraftRequest, Quarantined, Repository, Way},
     store::{DocumentStore, Rejection, StaleId, StoreError, WriteOutcome},
@@ -69,6 +69,11 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     async fn acknowledge(&mut self, intent: &Intent) -> Result<Settled, SyncError> {
         self.repository.acknowledge(intent, &self.setup.scopes).await?;
         self.state.acknowledged = Some(intent.batch.sequence);
+        // A row of the app's own may be the one that a parked document waits for.
+        self.unpark |= intent
+            .operations
+            .iter()
+            .any(|operation| matches!(operation.action, Action::Insert(_)));
         self.refusals = 0;
         self.send_limit = (self.send_limit * 2).min(self.store.capabilities().intent_operations_max);
         self.reporter.sent(intent);

@@ -85,6 +85,11 @@ pub fn inbound(
     match (remote, &state.pending) {
         (Some(remote), pending) if state.known == Some(remote.hash) => match pending {
             None if !remote.in_scope => meeting.leave(),
+            // A change that no trigger saw, and the document is what it was: that is the base.
+            Some(pending) if pending.base.is_none() && !pending.inserted => Inbound {
+                entries: EntriesChange::Rebase(Some(remote.image.clone())),
+                ..Inbound::default()
+            },
             _ => Inbound::default(),
         },
         (None, _) if state.known.is_none() => Inbound::default(),
@@ -185,6 +190,7 @@ impl Meeting<'_> {
         };
         let (merged, conflict) = match &pending.base {
             Some(base) if !pending.inserted => self.three_ways(row, base, &remote.image),
+            None if !pending.inserted => self.two_ways(row, &remote.image),
             _ => {
                 let replaced = |at: usize| theirs(at) && remote.image[at] != row[at];
                 (
@@ -244,6 +250,21 @@ impl Meeting<'_> {
             }
         }
         let conflict = self.report(ConflictKind::LocalKept, Some(row), Some(remote), |at| clash[at]);
+        (merged, conflict)
+    }
+
+    /// Both sides have changed and nobody knows from what: the row stays, as in a clash of all fields that differ, and is reported; but counters take the
+    /// sum of the increments that the store has seen.
+    fn two_ways(&self, row: &Image, remote: &Image) -> (Image, Option<Conflict>) {
+        let mut merged = row.clone();
+        for (at, field) in self.model.fields().iter().enumerate() {
+            if field.is_counter() {
+                merged.columns_mut()[at] = remote[at].clone();
+            }
+        }
+        let conflict = self.report(ConflictKind::LocalKept, Some(row), Some(remote), |at| {
+            row[at] != remote[at]
+        });
         (merged, conflict)
     }
 

@@ -13,17 +13,18 @@ use crate::{
 
 /// A foreign key of any table, mapped or not.
 #[derive(Debug)]
-pub(super) struct ForeignKey {
+pub(crate) struct ForeignKey {
     child: String,
     child_columns: Vec<String>,
     parent: String,
     parent_columns: Vec<String>,
+    on_delete: String,
 }
 
 /// All foreign keys of the database.
-pub(super) fn all(native: &Native<'_>) -> Result<Vec<ForeignKey>, Fault> {
+pub(crate) fn all(native: &Native<'_>) -> Result<Vec<ForeignKey>, Fault> {
     let mut select = native.prepare(
-        "SELECT child.name, key.id, key.\"table\", key.\"from\", key.\"to\"
+        "SELECT child.name, key.id, key.\"table\", key.\"from\", key.\"to\", key.on_delete
          FROM main.sqlite_schema AS child, pragma_foreign_key_list(child.name) AS key
          WHERE child.type = 'table' ORDER BY child.name, key.id, key.seq",
     )?;
@@ -45,6 +46,7 @@ pub(super) fn all(native: &Native<'_>) -> Result<Vec<ForeignKey>, Fault> {
                     child_columns: Vec::new(),
                     parent: parent.to_owned(),
                     parent_columns: Vec::new(),
+                    on_delete: select.column_text(5)?.to_owned(),
                 },
             ));
         }
@@ -141,6 +143,49 @@ fn ask(
 }
 
 impl ForeignKey {
+    pub(crate) fn child(&self) -> &str {
+        &self.child
+    }
+
+    pub(crate) fn parent(&self) -> &str {
+        &self.parent
+    }
+
+    /// Whether a delete of the parent changes the child, instead of being refused.
+    pub(crate) fn acts(&self) -> bool {
+        self.cascades() || self.on_delete.starts_with("SET ")
+    }
+
+    pub(crate) fn cascades(&self) -> bool {
+        self.on_delete == "CASCADE"
+    }
+
+    /// `key of the parent -> keys` of the rows of `child` that refer to it.
+    pub(crate) fn children_sql(&self, child: &ModelSql, parent: &ModelSql) -> String {
+        let listed: Vec<_> = child
+            .model
+            .id_fields()
+            .iter()
+            .map(|field| format!("child.{}", quoted(field.column())))
+            .collect();
+        let pairs = self.parent_columns.iter().zip(&self.child_columns);
+        let met: Vec<_> = pairs
+            .map(|(parent, child)| format!("child.{} = parent.{}", quoted(child), quoted(parent)))
+            .collect();
+        let ids = parent.model.id_fields().iter().enumerate();
+        let this: Vec<_> = ids
+            .map(|(at, field)| format!("parent.{} = ?{}", quoted(field.column()), at + 1))
+            .collect();
+        format!(
+            "SELECT {} FROM main.{} AS child, main.{} AS parent WHERE {} AND {}",
+            listed.join(", "),
+            quoted(&self.child),
+            quoted(&self.parent),
+            this.join(" AND "),
+            met.join(" AND "),
+        )
+    }
+
     /// Whether the row with this id refers to a row that is missing.
     fn missing_parent_sql(&self, sql: &ModelSql) -> String {
         let id = sql.model.id_fields().iter().enumerate();

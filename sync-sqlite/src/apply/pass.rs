@@ -3,7 +3,10 @@
 //! Foreign keys are deferred, so SQLite tells at the end only that some row has no parent, not which. Then the rows are asked one by one, the pass is
 //! undone, and runs again without those found.
 
-use ditto_sync_core::{merge::Conflict, repository::RepositoryError};
+use ditto_sync_core::{
+    merge::Conflict,
+    repository::{Quarantined, RepositoryError, RowRef},
+};
 
 use super::{foreign_keys, guard, row::Table, work::Work};
 use crate::{
@@ -23,6 +26,10 @@ pub(super) struct Pass {
     /// With the positions of their models.
     pub(super) conflicts: Vec<(usize, Conflict)>,
     pub(super) failures: Vec<(usize, Failure)>,
+    /// Rows that went with one that left the scope.
+    pub(super) parked: Vec<RowRef>,
+    /// Rows that are set aside although their documents went in.
+    pub(super) quarantined: Vec<Quarantined>,
     /// Something changed beside known sets.
     pub(super) wrote: bool,
     /// The guard was raised.
@@ -181,6 +188,8 @@ impl Pass {
         self.unchanged += other.unchanged;
         self.left_scope += other.left_scope;
         self.conflicts.append(&mut other.conflicts);
+        self.parked.append(&mut other.parked);
+        self.quarantined.append(&mut other.quarantined);
         self.failures.append(&mut other.failures);
         self.wrote |= other.wrote;
     }
@@ -204,7 +213,7 @@ impl Pass {
             if silent {
                 native.set_triggers_enabled(false)?;
             }
-            let mut table = Table::open(native, sql, (first.model, silent))?;
+            let mut table = Table::open(native, session, (first.model, silent))?;
             table.catch_up(memory)?;
             for &at in run {
                 table.apply(memory, self, (at, &work[at]))?;

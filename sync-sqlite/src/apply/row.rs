@@ -2,28 +2,32 @@
 
 use ditto_sync_core::{
     column::{ColumnValue, Image},
+    descriptor::LeftScope,
     intent::OutboxSeq,
     merge::{EntriesChange, Inbound, KnownChange, Pending, RowChange, RowState, inbound},
     repository::{Incoming, Remote},
 };
 
 use super::{
+    foreign_keys::{self, ForeignKey},
     guard,
     pass::{Failure, Pass},
     work::Work,
 };
 use crate::{
     draft::read_row,
-    known::{KnownWrite, content_key},
+    known::{KEPT, KnownWrite, content_key},
     layout::kind,
     native::{Native, NativeError, Statement},
     outbox::{self, NewEntry, canonical},
-    state::{Fault, Memory, ModelSql},
+    scope::{self, Follower},
+    state::{Fault, Memory, ModelSql, Session},
 };
 
 /// The statements for one table, prepared when first needed.
 pub(super) struct Table<'n> {
     native: &'n Native<'n>,
+    session: &'n Session,
     sql: &'n ModelSql,
     model: usize,
     /// Triggers are off: nothing is captured anyway.
@@ -35,13 +39,16 @@ pub(super) struct Table<'n> {
     delete: Option<Statement<'n>>,
     newest: Option<Statement<'n>>,
     raise: Option<Statement<'n>>,
+    /// Foreign keys, once a row leaves the scope.
+    keys: Option<Vec<ForeignKey>>,
 }
 
 /// What a row change came to.
 enum Change {
     None,
     Row,
-    Left,
+    /// With these others.
+    Left(Vec<Follower>),
 }
 
 /// What was read of a row before the decision.
@@ -54,12 +61,13 @@ struct Found {
 impl<'n> Table<'n> {
     pub(super) fn open(
         native: &'n Native<'n>,
-        sql: &'n ModelSql,
+        session: &'n Session,
         (model, silent): (usize, bool),
     ) -> Result<Self, Fault> {
         Ok(Self {
             native,
-            sql,
+            session,
+            sql: &session.models()[model],
             model,
             silent,
             select: None,
@@ -69,6 +77,7 @@ impl<'n> Table<'n> {
             delete: None,
             newest: None,
             raise: None,
+            keys: None,
         })
     }
 
@@ -130,7 +139,7 @@ impl<'n> Table<'n> {
         let known = memory.known(self.model).get(work.id);
         let clean =
             !self.sql.model.direction().sends() || memory.models[self.model].outbox.get(work.id).is_none();
-        if clean && known.is_none() && self.silent {
+        if clean && known.is_none() && self.silent && !memory.known(self.model).is_kept(work.id) {
             // Mostly the row is new: then one statement finds that out and puts it in.
             let state = RowState::default();
             let decision = inbound(self.sql.model, id, &state, remote);
@@ -149,10 +158,12 @@ impl<'n> Table<'n> {
             }
         };
         let decision = inbound(self.sql.model, id, &found.state, remote);
-        Ok(match self.change_row(pass, (key, &decision, found.exists))? {
-            Ok(change) => Ok((decision, change)),
-            Err(failure) => Err(failure),
-        })
+        Ok(
+            match self.change_row((memory, pass), (key, &decision, found.exists))? {
+                Ok(change) => Ok((decision, change)),
+                Err(failure) => Err(failure),
+            },
+        )
     }
 
     /// Whether the row was absent and is there now.
@@ -179,7 +190,8 @@ impl<'n> Table<'n> {
         (key, clean): (&[ColumnValue], bool),
     ) -> Result<Result<Found, String>, Fault> {
         let known = memory.known(self.model).get(work.id);
-        if clean && known.is_some() {
+        let vanished = clean && memory.models[self.model].vanished.contains(&work.id);
+        if clean && known.is_some() && !vanished {
             let state = RowState {
                 known,
                 ..RowState::default()
@@ -213,6 +225,14 @@ impl<'n> Table<'n> {
                 last: OutboxSeq(entries.last()),
             });
         }
+        if vanished && row.is_none() {
+            // Deleted while no trigger watched: the document it meets is the base of that.
+            pending = Some(Pending {
+                base: None,
+                inserted: false,
+                last: OutboxSeq(0),
+            });
+        }
         let exists = Some(row.is_some());
         let state = RowState { row, pending, known };
         Ok(Ok(Found { state, exists }))
@@ -220,7 +240,7 @@ impl<'n> Table<'n> {
 
     fn change_row(
         &mut self,
-        pass: &mut Pass,
+        (memory, pass): (&Memory, &mut Pass),
         (key, decision, exists): (&[ColumnValue], &Inbound, Option<bool>),
     ) -> Result<Result<Change, Failure>, Fault> {
         let outcome = match &decision.row {
@@ -237,15 +257,37 @@ impl<'n> Table<'n> {
                     .map(|deleted| if deleted { Change::Row } else { Change::None })
             }
             RowChange::Leave => {
+                let followers = match self.followers(memory, key)? {
+                    Ok(followers) => followers,
+                    Err(reason) => return Ok(Err(Failure::Waits(reason))),
+                };
                 self.raise(pass, None)?;
-                self.delete(key)
-                    .map(|deleted| if deleted { Change::Left } else { Change::None })
+                self.delete(key).map(|deleted| {
+                    if deleted {
+                        Change::Left(followers)
+                    } else {
+                        Change::None
+                    }
+                })
             }
         };
         match outcome {
             Ok(change) => Ok(Ok(change)),
             Err(error) => Failure::of_row(self.native, error).map(Err),
         }
+    }
+
+    /// What goes with the row of `key`, or why it must stay for now.
+    fn followers(
+        &mut self,
+        memory: &Memory,
+        key: &[ColumnValue],
+    ) -> Result<Result<Vec<Follower>, String>, Fault> {
+        let keys = match &mut self.keys {
+            Some(keys) => keys,
+            none => none.insert(foreign_keys::all(self.native)?),
+        };
+        scope::followers(self.native, (self.session, memory), keys, (self.model, key))
     }
 
     fn raise(&mut self, pass: &mut Pass, key: Option<&[ColumnValue]>) -> Result<(), NativeError> {
@@ -306,30 +348,44 @@ impl<'n> Table<'n> {
         (at, work, key): (usize, &Work<'_>, &[ColumnValue]),
         (decision, change): (Inbound, Change),
     ) -> Result<(), Fault> {
+        let kept = self.keeps(work, &decision);
+        let already = kept && memory.known(self.model).is_kept(work.id);
         let of_model = &mut memory.models[self.model];
+        of_model.vanished.remove(&work.id);
         if of_model.troubles.concern_inbound(work.id) {
             pass.wrote |= of_model
                 .troubles
                 .clear_inbound(self.native, self.sql, &work.item.id)?;
         }
-        if decision.is_nothing() {
+        if decision.is_nothing() || (already && decision.entries == EntriesChange::Keep) {
             pass.unchanged += 1;
             return Ok(());
         }
+        pass.wrote |= !matches!((&change, &decision.entries), (Change::None, EntriesChange::Keep));
         match change {
             Change::None => {}
             Change::Row => pass.changed.push(at),
-            Change::Left => {
+            Change::Left(followers) => {
                 pass.left_scope += 1;
                 pass.changed.push(at);
+                let parked = scope::park(self.native, self.session, (memory, self.model), followers)?;
+                pass.parked.extend(parked);
             }
         }
-        pass.wrote |= !matches!((&change, &decision.entries), (Change::None, EntriesChange::Keep));
+        let of_model = &mut memory.models[self.model];
         match &decision.entries {
             EntriesChange::Keep => {}
             EntriesChange::Drop => of_model
                 .outbox
                 .drop_entries(self.native, self.sql, work.id, None)?,
+            EntriesChange::Rebase(Some(base)) if of_model.outbox.get(work.id).is_none() => {
+                let entry = NewEntry {
+                    kind: kind::DELETE,
+                    key,
+                    base: Some(base),
+                };
+                outbox::append(self.native, self.sql, entry)?;
+            }
             EntriesChange::Rebase(base) => {
                 of_model
                     .outbox
@@ -350,7 +406,7 @@ impl<'n> Table<'n> {
         let hash = match decision.known {
             KnownChange::Keep => return Ok(()),
             KnownChange::Set(hash) => Some(content_key(hash)),
-            KnownChange::Forget => None,
+            KnownChange::Forget => kept.then_some(KEPT),
         };
         memory.write_known(KnownWrite {
             model: self.model,
@@ -358,6 +414,13 @@ impl<'n> Table<'n> {
             hash,
         });
         Ok(())
+    }
+
+    /// Whether the row stays although its document has left the scope.
+    fn keeps(&self, work: &Work<'_>, decision: &Inbound) -> bool {
+        self.sql.model.left_scope() == LeftScope::Keep
+            && decision.known == KnownChange::Forget
+            && matches!(work.item.incoming, Incoming::Present(_))
     }
 
     /// The guard keeps capture from seeing the row, and with it what triggers of the app made of the row: that is a local change.

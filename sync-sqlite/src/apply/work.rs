@@ -38,6 +38,10 @@ impl Work<'_> {
         if memory.models[self.model].troubles.concern_inbound(self.id) {
             return false;
         }
+        let of_model = &memory.models[self.model];
+        if of_model.outbox.is_missed(self.id) || of_model.vanished.contains(&self.id) {
+            return false;
+        }
         let known = memory.known(self.model).get(self.id);
         match &self.item.incoming {
             Incoming::Absent => known.is_none(),
@@ -91,12 +95,4 @@ pub(super) fn sort(session: &Session, work: &mut [Work<'_>]) {
             (1, 0, Reverse(rank))
         }
     });
-}
-
-/// The models concerned.
-pub(super) fn models_of(work: &[Work<'_>]) -> Vec<usize> {
-    let mut models: Vec<_> = work.iter().map(|work| work.model).collect();
-    models.sort_unstable();
-    models.dedup();
-    models
 }

@@ -66,6 +66,14 @@ pub(crate) async fn register(
         capture::remove(conn, stored.number).await?;
         rebuild_outbox(conn, &layout, &stored, pending).await?;
     }
+    let (_, before) = stored_names(&stored);
+    layout.new_fields = (0..model.fields().len())
+        .filter(|&at| {
+            !before
+                .iter()
+                .any(|name| name == model.fields()[at].document_name())
+        })
+        .collect();
     layout.rehash = stored.fingerprint != fingerprint(model);
     update(conn, &layout, &stored).await?;
     Ok(Registered::Ready(Box::new(layout)))

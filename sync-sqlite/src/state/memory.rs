@@ -4,6 +4,8 @@
 //! itself did is only true after its commit. So it is in doubt from the begin to the commit, and read again if that was not reached. Known sets change
 //! only at the commit, so only a commit of unknown end puts them in doubt.
 
+use std::collections::HashSet;
+
 use ditto_sync_core::{column::ColumnValue, repository::RepositoryError};
 
 use super::{Fault, ModelSql, Persisted};
@@ -38,6 +40,8 @@ pub(crate) struct ModelMemory {
     pub(crate) known: Option<Known>,
     pub(crate) troubles: Troubles,
     pub(crate) seeding: Seeding,
+    /// Known rows that were gone at the last reconcile though no trigger saw a delete.
+    pub(crate) vanished: HashSet<u128>,
 }
 
 /// How far the search for rows to seed has come.

@@ -121,8 +121,10 @@ impl OutboxSql {
         };
         let update = |set: &[String]| format!("UPDATE {table} SET {} WHERE seq = ?1", set.join(", "));
         let over = format!(
-            "kind = CASE kind WHEN '{}' THEN '{INSERT_OVER}' ELSE kind END",
-            kind::INSERT
+            "kind = CASE kind WHEN '{}' THEN '{INSERT_OVER}' WHEN '{}' THEN '{}' ELSE kind END",
+            kind::INSERT,
+            kind::MISSED,
+            kind::UPDATE,
         );
         let nulls: Vec<_> = image.iter().map(|column| format!("{column} = NULL")).collect();
         let plain = format!("kind = '{}'", kind::INSERT);

@@ -3,7 +3,6 @@
 //! Not here: what belongs to single rows (`known`, `outbox`, `quarantine`).
 
 use ditto_sync_core::{
-    hash::{ContentHash, IdHash},
     intent::{Intent, ReplicaId},
     query::Query,
     repository::{Mark, ModelState, SyncState},
@@ -11,13 +10,11 @@ use ditto_sync_core::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Fault, ModelSql, RandomError};
+use super::{Fault, ModelSql, RandomError, missed, rehash};
 use crate::{
     codec,
-    known::{self, Known, KnownWrite, content_key, id_key},
     layout::ModelLayout,
     native::{Native, NativeError},
-    outbox::{self, EntryKey, Outbox, read_image, read_key},
 };
 
 /// Acknowledged intents kept, for a store that loses its newest commits.
@@ -329,7 +326,7 @@ impl Persisted {
     }
 }
 
-/// Brings the known sets in line with models whose columns have changed, and forgets the progress of models whose triggers were missing for a while.
+/// Brings the known sets in line with models whose columns have changed, and captures what happened to rows while triggers were missing.
 pub(super) fn settle_changed_layouts(
     native: &Native<'_>,
     models: &[ModelSql],
@@ -337,64 +334,17 @@ pub(super) fn settle_changed_layouts(
 ) -> Result<(), Fault> {
     for (sql, layout) in models.iter().zip(layouts) {
         if layout.rehash {
-            hash_again(native, sql)?;
+            rehash::hash_again(native, sql, &layout.new_fields)?;
         }
         if layout.reinstalled && !layout.created {
+            missed::capture_missed(native, sql)?;
             let mut forget = native.prepare(
-                "UPDATE main.ditto_sync_models SET cursor = NULL, reconciled = NULL, seeded = 0 WHERE no = ?1",
+                "UPDATE main.ditto_sync_models SET cursor = NULL, reconciled = NULL WHERE no = ?1",
             )?;
             forget.bind_i64(1, sql.number)?;
             forget.run()?;
         }
     }
-    Ok(())
-}
-
-/// Known hashes are made again from the bases: clean rows themselves, and OLD images of dirty ones. What has no readable base any more is forgotten.
-fn hash_again(native: &Native<'_>, sql: &ModelSql) -> Result<(), Fault> {
-    let mut known = Known::default();
-    let mut after = None;
-    loop {
-        after = known.load_slice(native, sql, after)?;
-        if after.is_none() {
-            break;
-        }
-    }
-    let mut dirty = Outbox::default();
-    dirty.read(native, sql)?;
-    let mut writes = Vec::new();
-    let mut keep = |id: u128, hash: Option<ContentHash>| {
-        if known.contains(id) {
-            let hash = hash.map(content_key);
-            writes.push(KnownWrite { model: 0, id, hash });
-        }
-    };
-    for (id, entries) in dirty.rows() {
-        let base = outbox::base_image(native, sql, entries).map(Option::unwrap_or_default);
-        let base = if entries.has_base() {
-            outbox::canonical(sql, base)?.ok()
-        } else {
-            None
-        };
-        keep(id, base.map(|base| ContentHash::of(sql.model, &base)));
-    }
-    let mut rows = native.prepare(&sql.first_rows)?;
-    rows.bind_i64(1, -1)?;
-    while rows.step()? {
-        let EntryKey::Id(id, _) = read_key(&rows, sql, 0)? else {
-            continue;
-        };
-        let id = id_key(IdHash::of(&id));
-        if dirty.get(id).is_none() {
-            let row = outbox::canonical(sql, read_image(&rows, sql, sql.keys()))?.ok();
-            keep(id, row.map(|row| ContentHash::of(sql.model, &row)));
-        }
-    }
-    drop(rows);
-    native.execute(&format!("DELETE FROM {}", sql.known))?;
-    writes.retain(|write| write.hash.is_some());
-    writes.sort_by_key(|write| write.id);
-    known::write(native, sql, &writes)?;
     Ok(())
 }
 
