@@ -72,6 +72,11 @@ impl App {
         }
     }
 
+    /// The number of the transaction composed last.
+    pub(crate) fn number(&self) -> i64 {
+        self.number
+    }
+
     /// The SQL of one transaction, and how it ends.
     pub(crate) fn compose(&mut self) -> (Vec<String>, End) {
         self.number += 1;

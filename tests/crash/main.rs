@@ -4,6 +4,7 @@
 mod app;
 mod crashing;
 mod hooks;
+mod kill;
 mod oracle;
 mod schedules;
 mod sweep;

@@ -25,7 +25,7 @@ const SCHEDULES: u64 = 75;
 /// Transactions of each app in one schedule.
 const TRANSACTIONS: usize = 24;
 /// Names one seed, to run only that.
-const SEED: &str = "DITTO_SYNC_CRASH_SEED";
+pub(crate) const SEED: &str = "DITTO_SYNC_CRASH_SEED";
 
 /// Two files and the network between their stores.
 pub(crate) struct Stage {
