@@ -80,7 +80,7 @@ async fn a_commit_through_the_pool_is_noticed_without_polling() {
     let pool = fixture.pool().await;
     for _ in 0..50 {
         let (_, ()) = tokio::join!(
-            async { insert(&mut *pool.acquire().await.unwrap()).await },
+            async { insert(&mut pool.acquire().await.unwrap()).await },
             fixture.changed()
         );
     }
