@@ -105,6 +105,11 @@ impl Survivor {
 /// Waits until both devices are in step, and compares them with what their apps have committed.
 pub(crate) async fn check(hub: &MemoryHub, left: Survivor, right: Survivor) {
     hub.network().heal_all();
+    stores_agree(hub, &left, &right).await;
+    // Whose store has lost its newest writes waits until it is told that the peers have given back what they have.
+    for device in [&left, &right] {
+        device.sync.accept_store().await;
+    }
     in_step(&left, &right).await;
     for device in [&left, &right] {
         device.is_clean().await;
@@ -128,6 +133,21 @@ pub(crate) async fn check(hub: &MemoryHub, left: Survivor, right: Survivor) {
     is_silent(&left, &right).await;
     left.close().await;
     right.close().await;
+}
+
+/// Waits until the network has nothing left to bring.
+async fn stores_agree(hub: &MemoryHub, left: &Survivor, right: &Survivor) {
+    let models = registry().setup().expect("the models").models;
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let agree = || {
+        let mut models = models.iter();
+        hub.network().in_flight() == 0
+            && models.all(|model| left.store.documents(model) == right.store.documents(model))
+    };
+    while !agree() {
+        assert!(tokio::time::Instant::now() < deadline, "the stores never agree");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 async fn in_step(left: &Survivor, right: &Survivor) {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use ditto_sync::{Coordinator, SqliteRepository, SyncHandle};
-use ditto_sync_testkit::{Flavor, LinkConfig, MemoryConfig, MemoryHub, MemoryStore};
+use ditto_sync_testkit::{Fault, Flavor, LinkConfig, MemoryConfig, MemoryHub, MemoryStore};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
@@ -21,9 +21,11 @@ use crate::{
 };
 
 /// Random schedules of each flavor.
-const SCHEDULES: u64 = 75;
+const SCHEDULES: u64 = 70;
 /// Transactions of each app in one schedule.
 const TRANSACTIONS: usize = 24;
+/// Another number of them.
+const COUNT: &str = "DITTO_SYNC_CRASH_SCHEDULES";
 /// Names one seed, to run only that.
 pub(crate) const SEED: &str = "DITTO_SYNC_CRASH_SEED";
 
@@ -56,6 +58,9 @@ impl Stage {
 
     /// Starts both devices without hooks, and checks all that has to be true in the end.
     pub(crate) async fn check(self) {
+        for side in Side::BOTH {
+            self.hub.store(side.name()).clear_faults();
+        }
         let left = Survivor::start(Side::Left, &self.path(Side::Left), &self.hub).await;
         let right = Survivor::start(Side::Right, &self.path(Side::Right), &self.hub).await;
         self.check_these(left, right).await;
@@ -116,14 +121,22 @@ async fn live_once(stage: &Stage, side: Side, hooks: &Hooks, enough: &Notify) ->
 }
 
 /// One life after the other, each to the next hook of `plan`; how many ended there.
-async fn live(stage: &Stage, side: Side, plan: Vec<u64>, enough: &Notify) -> usize {
+async fn live(stage: &Stage, side: Side, plan: Plan, enough: &Notify) -> usize {
     let mut crashes = 0;
-    for target in plan {
+    let store = stage.hub.store(side.name());
+    let mut random = fastrand::Rng::with_seed(plan.faults_seed);
+    store.set_fault_hook(move |_| plan.trouble.fault(&mut random));
+    for (target, lost) in plan.lives {
         let hooks = Hooks::at(target);
         if !live_once(stage, side, &hooks, enough).await {
             return crashes;
         }
         crashes += 1;
+        if plan.trouble == Trouble::StoreForgets {
+            stage.hub.lose_newest_writes(side.name(), lost);
+            // Only what no peer has got can be lost.
+            stage.hub.network().partition("left", "right");
+        }
     }
     live_once(stage, side, &Hooks::never(), enough).await;
     crashes
@@ -147,7 +160,7 @@ async fn write(stage: &Stage, side: Side, seed: u64) {
 }
 
 /// One device: its app, and its coordinator's lives.
-async fn device(stage: Arc<Stage>, side: Side, plan: Vec<u64>, seed: u64) -> usize {
+async fn device(stage: Arc<Stage>, side: Side, plan: Plan, seed: u64) -> usize {
     let enough = Notify::new();
     let app = async {
         write(&stage, side, seed).await;
@@ -157,15 +170,50 @@ async fn device(stage: Arc<Stage>, side: Side, plan: Vec<u64>, seed: u64) -> usi
     crashes
 }
 
-/// Lives of random length: mostly short ones, so that the start is crashed too.
-fn plan(random: &mut fastrand::Rng) -> Vec<u64> {
-    (0..6)
-        .map(|_| match random.u32(..3) {
-            0 => random.u64(1..40),
-            1 => random.u64(1..120),
-            _ => random.u64(40..300),
-        })
-        .collect()
+/// What happens to one device.
+struct Plan {
+    /// The hook at which each life ends, and how many of its newest writes a store may forget then.
+    lives: Vec<(u64, usize)>,
+    trouble: Trouble,
+    faults_seed: u64,
+}
+
+/// What else goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    None,
+    /// The store is out of reach at times, or does what it is asked and fails to say so.
+    StoreFails,
+    /// With each crash the store loses its newest writes, as an engine does that does not sync each commit (Ditto flavor).
+    StoreForgets,
+}
+
+impl Plan {
+    /// Lives of random length: many short ones, so that the start is crashed too.
+    fn random(random: &mut fastrand::Rng) -> Self {
+        let lives = (0..6).map(|_| {
+            let target = match random.u32(..3) {
+                0 => random.u64(1..40),
+                1 => random.u64(1..120),
+                _ => random.u64(40..300),
+            };
+            (target, random.usize(..4))
+        });
+        Self {
+            lives: lives.collect(),
+            trouble: [Trouble::None, Trouble::StoreFails, Trouble::StoreForgets][random.usize(..3)],
+            faults_seed: random.u64(..),
+        }
+    }
+}
+
+impl Trouble {
+    fn fault(self, random: &mut fastrand::Rng) -> Option<Fault> {
+        if self != Self::StoreFails || random.u32(..40) > 0 {
+            return None;
+        }
+        Some([Fault::Unavailable, Fault::UnknownOutcome][random.usize(..2)])
+    }
 }
 
 async fn run_schedule(flavor: Flavor, seed: u64) -> usize {
@@ -179,7 +227,7 @@ async fn run_schedule(flavor: Flavor, seed: u64) -> usize {
     };
     let stage = Arc::new(Stage::new(flavor, seed, link).await);
     let devices = Side::BOTH.map(|side| {
-        let (plan, seed) = (plan(&mut random), random.u64(..));
+        let (plan, seed) = (Plan::random(&mut random), random.u64(..));
         tokio::spawn(device(Arc::clone(&stage), side, plan, seed))
     });
     let mut crashes = 0;
@@ -207,10 +255,14 @@ pub(crate) fn block_on<T>(schedule: impl Future<Output = T>, again: &str) -> T {
 }
 
 fn run_schedules(flavor: Flavor, test: &str) {
-    let only = std::env::var(SEED)
-        .ok()
-        .map(|seed| seed.parse().expect("a seed is a number"));
-    let seeds = only.map_or(0..SCHEDULES, |seed: u64| seed..seed + 1);
+    let number = |name| {
+        let told = std::env::var(name).ok();
+        told.map(|told| told.parse::<u64>().expect("a number"))
+    };
+    let seeds = match number(SEED) {
+        Some(seed) => seed..seed + 1,
+        None => 0..number(COUNT).unwrap_or(SCHEDULES),
+    };
     let (mut crashes, count) = (0, seeds.end - seeds.start);
     for seed in seeds {
         let again = format!("{SEED}={seed} cargo test --test crash -- --exact schedules::{test}");
