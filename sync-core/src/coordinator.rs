@@ -79,6 +79,7 @@ impl<R: Repository, S: DocumentStore> Coordinator<R, S> {
         let (commands, inbox) = mpsc::channel(COMMANDS_WAITING);
         let (finished, ended) = oneshot::channel();
         let reporter = Reporter::new(&setup.models, Arc::clone(&setup.clock));
+        reporter.warnings(repository.warnings());
         let handle = SyncHandle::new(commands, &reporter, Arc::clone(&setup.clock), ended);
         let engine = Engine::new(repository, store, setup, state, (inbox, reporter));
         Ok((handle, Self { engine, finished }))

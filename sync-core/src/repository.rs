@@ -35,6 +35,11 @@ pub trait Repository: Send + Sync + 'static {
         models: &[&'static ModelDescriptor],
     ) -> impl Future<Output = Result<SyncState, RepositoryError>> + Send;
 
+    /// What was found at the last [`prepare`](Self::prepare) that does not stand in the way, but asks for a change of the app's schema.
+    fn warnings(&self) -> Vec<Finding> {
+        Vec::new()
+    }
+
     /// Returns when a local change may have been committed since the last return, by any connection of any process. A hint: may return
     /// for nothing, but never misses a change for ever.
     ///

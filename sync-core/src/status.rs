@@ -6,7 +6,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::{id::DocumentId, merge::Conflict, repository::Way};
+use crate::{
+    id::DocumentId,
+    merge::Conflict,
+    repository::{Finding, Way},
+};
 
 /// How a coordinator is.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -17,6 +21,8 @@ pub struct SyncStatus {
     pub collections: BTreeMap<&'static str, CollectionStatus>,
     /// The last failure that concerned no single record, with its causes; gone once the same thing worked.
     pub last_error: Option<Arc<str>>,
+    /// What the app's schema should change: triggers that answer changes from the store with changes of their own. Constant over a run.
+    pub warnings: Vec<Finding>,
 }
 
 /// What a coordinator is doing.
@@ -130,6 +136,8 @@ pub enum SyncEvent {
         /// Why, naming the field or constraint.
         reason: Arc<str>,
     },
+    /// Something about the app's schema should change; told once a start.
+    Warning(Finding),
     /// This listener was too slow and missed events.
     Missed {
         /// How many.

@@ -4,6 +4,10 @@
 
 use std::time::Duration;
 
+/// How often in a row a trigger of the app may answer nothing but answers to its own stamps, row by row, before the row is set aside: more often than
+/// devices that edit by turns, few enough that the exchange ends within a second.
+pub(crate) const ANSWERS_IN_A_ROW_MAX: u32 = 5;
+
 /// How long our own connections wait for another connection's write lock before an operation fails as busy. Long enough for an app's usual
 /// transaction, short enough that a shutdown does not hang behind a forgotten one; the coordinator tries again.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(2);

@@ -15,8 +15,8 @@ use ditto_sync_core::{
     id::DocumentId,
     intent::Intent,
     repository::{
-        Acknowledged, Applied, Draft, DraftRequest, InboundBatch, Mark, PendingCount, Quarantined, Recovered,
-        Recovery, Repository, RepositoryError, RowRef, SyncState,
+        Acknowledged, Applied, Draft, DraftRequest, Finding, InboundBatch, Mark, PendingCount, Quarantined,
+        Recovered, Recovery, Repository, RepositoryError, RowRef, SyncState,
     },
     scope::Scopes,
 };
@@ -222,6 +222,13 @@ impl SqliteRepository {
 impl Repository for SqliteRepository {
     async fn prepare(&self, models: &[&'static ModelDescriptor]) -> Result<SyncState, RepositoryError> {
         self.inner.prepare(models).await
+    }
+
+    fn warnings(&self) -> Vec<Finding> {
+        self.inner
+            .session()
+            .map(|session| session.warnings().to_vec())
+            .unwrap_or_default()
     }
 
     async fn changed(&self) {

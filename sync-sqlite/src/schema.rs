@@ -8,6 +8,7 @@ pub(crate) mod identifier;
 mod inspect;
 #[cfg(test)]
 mod tests;
+pub(crate) mod trigger_text;
 
 pub(crate) use check::{check, check_together};
 pub(crate) use inspect::inspect;
@@ -97,6 +98,7 @@ pub(crate) struct UserTrigger {
     pub(crate) name: String,
     /// It mentions the guard, so we take it to stand aside while changes from the store are applied.
     pub(crate) guarded: bool,
+    pub(crate) sql: String,
 }
 
 impl TableShape {

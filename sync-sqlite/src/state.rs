@@ -15,7 +15,7 @@ pub(crate) use persisted::Persisted;
 
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
-    repository::{Mark, RepositoryError, SyncState},
+    repository::{Finding, Mark, RepositoryError, SyncState},
 };
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -24,7 +24,7 @@ use crate::{
     connection::{Durability, Reader, Transaction, Writer},
     layout::ModelLayout,
     native::{Native, NativeError},
-    schema::identifier::same_name,
+    schema::{identifier::same_name, trigger_text},
 };
 
 /// Rows handled in one go before the task yields: about half a millisecond.
@@ -40,6 +40,8 @@ pub(crate) struct Session {
     order: Vec<usize>,
     /// The place of each model in `order`.
     rank: Vec<usize>,
+    /// What the app's schema should change.
+    warnings: Vec<Finding>,
     /// One operation at a time: whoever holds it may write.
     memory: Mutex<Memory>,
 }
@@ -115,9 +117,14 @@ impl Session {
             models,
             order,
             rank,
+            warnings: trigger_text::unguarded(layouts),
             memory,
         };
         Ok((session, state))
+    }
+
+    pub(crate) fn warnings(&self) -> &[Finding] {
+        &self.warnings
     }
 
     pub(crate) fn models(&self) -> &[ModelSql] {

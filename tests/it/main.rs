@@ -7,4 +7,5 @@ mod offline;
 mod process;
 mod records;
 mod start;
+mod triggers;
 mod unseen;

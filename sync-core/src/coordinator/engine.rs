@@ -97,6 +97,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         if !delay.is_zero() && self.rest(delay).await == Flow::Stop {
             return Ok(());
         }
+        self.reporter.tell_warnings();
         let mut started = false;
         loop {
             let outcome = if started {

@@ -11,7 +11,7 @@ use crate::{
     intent::Intent,
     limits::{ECHOES_REMEMBERED, EVENTS_KEPT},
     merge::Conflict,
-    repository::{Applied, InboundItem, Incoming, PendingCount, Quarantined, RowRef},
+    repository::{Applied, Finding, InboundItem, Incoming, PendingCount, Quarantined, RowRef},
     status::{CollectionStatus, Phase, SyncEvent, SyncStatus},
 };
 
@@ -78,6 +78,25 @@ impl Reporter {
         if changed {
             tracing::info!(?phase, "the coordinator is in another phase");
             self.event(SyncEvent::Phase(phase));
+        }
+    }
+
+    pub(super) fn warnings(&self, warnings: Vec<Finding>) {
+        for warning in &warnings {
+            tracing::warn!(
+                table = warning.table,
+                problem = warning.problem,
+                remedy = warning.remedy,
+                "the schema of the app should change"
+            );
+        }
+        self.status.send_modify(|status| status.warnings = warnings);
+    }
+
+    pub(super) fn tell_warnings(&self) {
+        let warnings = self.status.borrow().warnings.clone();
+        for warning in warnings {
+            self.event(SyncEvent::Warning(warning));
         }
     }
 

@@ -3,9 +3,11 @@
 use ditto_sync_core::{
     column::{ColumnValue, Image},
     descriptor::LeftScope,
+    hash::IdHash,
+    id::DocumentId,
     intent::OutboxSeq,
     merge::{EntriesChange, Inbound, KnownChange, Pending, RowChange, RowState, inbound},
-    repository::{Incoming, Remote},
+    repository::{Incoming, Quarantined, Remote, Way},
 };
 
 use super::{
@@ -15,13 +17,16 @@ use super::{
     work::Work,
 };
 use crate::{
+    codec::RawRecord,
     draft::read_row,
-    known::{KEPT, KnownWrite, content_key},
+    known::{KEPT, KnownWrite, content_key, id_key},
     layout::kind,
+    limits::ANSWERS_IN_A_ROW_MAX,
     native::{Native, NativeError, Statement},
     outbox::{self, NewEntry, canonical},
+    quarantine::{self, Record},
     scope::{self, Follower},
-    state::{Fault, Memory, ModelSql, Session},
+    state::{Fault, Memory, ModelMemory, ModelSql, Session},
 };
 
 /// The statements for one table, prepared when first needed.
@@ -39,6 +44,8 @@ pub(super) struct Table<'n> {
     delete: Option<Statement<'n>>,
     newest: Option<Statement<'n>>,
     raise: Option<Statement<'n>>,
+    /// The row before its document was put in, where triggers may answer that.
+    before: Option<Image>,
     /// Foreign keys, once a row leaves the scope.
     keys: Option<Vec<ForeignKey>>,
 }
@@ -77,6 +84,7 @@ impl<'n> Table<'n> {
             delete: None,
             newest: None,
             raise: None,
+            before: None,
             keys: None,
         })
     }
@@ -158,6 +166,7 @@ impl<'n> Table<'n> {
             }
         };
         let decision = inbound(self.sql.model, id, &found.state, remote);
+        self.before = found.state.row.filter(|_| self.sql.unguarded_triggers);
         Ok(
             match self.change_row((memory, pass), (key, &decision, found.exists))? {
                 Ok(change) => Ok((decision, change)),
@@ -191,7 +200,9 @@ impl<'n> Table<'n> {
     ) -> Result<Result<Found, String>, Fault> {
         let known = memory.known(self.model).get(work.id);
         let vanished = clean && memory.models[self.model].vanished.contains(&work.id);
-        if clean && known.is_some() && !vanished {
+        // A trigger that answers may be caught in an exchange of answers: that is told from the row as it was.
+        let answered = self.sql.unguarded_triggers && !self.silent;
+        if clean && known.is_some() && !vanished && !answered {
             let state = RowState {
                 known,
                 ..RowState::default()
@@ -397,7 +408,8 @@ impl<'n> Table<'n> {
             && clean
             && self.sql.user_triggers
         {
-            self.capture_what_triggers_did(key, image)?;
+            self.capture_what_triggers_did((memory, pass), work, (key, image))?;
+            pass.wrote = true;
         }
         if let Some(conflict) = decision.conflict {
             pass.wrote = true;
@@ -424,12 +436,20 @@ impl<'n> Table<'n> {
     }
 
     /// The guard keeps capture from seeing the row, and with it what triggers of the app made of the row: that is a local change.
-    fn capture_what_triggers_did(&mut self, key: &[ColumnValue], image: &Image) -> Result<(), Fault> {
+    fn capture_what_triggers_did(
+        &mut self,
+        (memory, pass): (&mut Memory, &mut Pass),
+        work: &Work<'_>,
+        (key, image): (&[ColumnValue], &Image),
+    ) -> Result<(), Fault> {
         let select = match &mut self.select {
             Some(select) => select,
             none => none.insert(self.native.prepare(&self.sql.select_row)?),
         };
-        if read_row(select, self.sql, key)?.as_ref() == Ok(&Some(image.clone())) {
+        let after = read_row(select, self.sql, key)?;
+        let of_model = &mut memory.models[self.model];
+        if after.as_ref() == Ok(&Some(image.clone())) {
+            of_model.answers.remove(&work.id);
             return Ok(());
         }
         let entry = NewEntry {
@@ -437,7 +457,52 @@ impl<'n> Table<'n> {
             key,
             base: Some(image),
         };
-        Ok(outbox::append(self.native, self.sql, entry)?)
+        outbox::append(self.native, self.sql, entry)?;
+        if !self.is_answer(image, after.ok().flatten().as_ref()) {
+            of_model.answers.remove(&work.id);
+            return Ok(());
+        }
+        let answers = of_model.answers.entry(work.id).or_default();
+        *answers += 1;
+        if *answers < ANSWERS_IN_A_ROW_MAX {
+            return Ok(());
+        }
+        of_model.answers.remove(&work.id);
+        self.set_aside(of_model, pass, &work.item.id)
+    }
+
+    /// Whether the document changed nothing but what the trigger, which has now made `after` of it, stamps anyway.
+    fn is_answer(&self, image: &Image, after: Option<&Image>) -> bool {
+        let (Some(before), Some(after)) = (&self.before, after) else {
+            return false;
+        };
+        (0..self.sql.columns()).all(|at| before[at] == image[at] || after[at] != image[at])
+    }
+
+    /// The row, as the trigger left it, is not sent until the app changes it again.
+    fn set_aside(&self, memory: &mut ModelMemory, pass: &mut Pass, id: &DocumentId) -> Result<(), Fault> {
+        memory.outbox.read(self.native, self.sql)?;
+        let Some(entries) = memory.outbox.get(id_key(IdHash::of(id))) else {
+            return Ok(());
+        };
+        let reason = format!(
+            "a trigger of the table `{}` answers every change from the store with one of its own, as the trigger of another device does; give it `WHEN NOT (SELECT active FROM ditto_sync_guard)`",
+            self.sql.model.table()
+        );
+        let record = Record {
+            name: &quarantine::row_name(id),
+            way: Way::Outbound,
+            reason: &reason,
+            raw: &RawRecord::Outbound { last: entries.last() },
+        };
+        memory.troubles.quarantine(self.native, self.sql, &record)?;
+        pass.quarantined.push(Quarantined {
+            model: self.sql.model,
+            id: Some(id.clone()),
+            way: Way::Outbound,
+            reason,
+        });
+        Ok(())
     }
 }
 

@@ -55,18 +55,6 @@ fn warn_about_limits(layout: &ModelLayout) {
             "rows that REPLACE removes for a unique index on an expression are captured only where recursive_triggers is on"
         );
     }
-    for trigger in layout
-        .shape
-        .user_triggers
-        .iter()
-        .filter(|trigger| !trigger.guarded)
-    {
-        tracing::warn!(
-            table,
-            trigger = trigger.name,
-            "this trigger also fires for changes from the store; if it writes synced columns, give it `WHEN NOT (SELECT active FROM ditto_sync_guard)`"
-        );
-    }
 }
 
 #[derive(Debug)]

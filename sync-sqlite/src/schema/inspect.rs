@@ -157,8 +157,8 @@ async fn foreign_keys(conn: &mut SqliteConnection, table: &str) -> Result<Vec<Fo
 }
 
 async fn user_triggers(conn: &mut SqliteConnection, table: &str) -> Result<Vec<UserTrigger>, DatabaseError> {
-    let rows: Vec<(String, bool)> = sqlx::query_as(
-        "SELECT name, instr(lower(sql), 'ditto_sync_guard') > 0 FROM main.sqlite_schema
+    let rows: Vec<(String, bool, String)> = sqlx::query_as(
+        "SELECT name, instr(lower(sql), 'ditto_sync_guard') > 0, sql FROM main.sqlite_schema
          WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE AND name NOT LIKE 'ditto\\_sync\\_%' ESCAPE '\\'",
     )
     .bind(table)
@@ -166,6 +166,6 @@ async fn user_triggers(conn: &mut SqliteConnection, table: &str) -> Result<Vec<U
     .await?;
     Ok(rows
         .into_iter()
-        .map(|(name, guarded)| UserTrigger { name, guarded })
+        .map(|(name, guarded, sql)| UserTrigger { name, guarded, sql })
         .collect())
 }

@@ -4,7 +4,7 @@
 //! itself did is only true after its commit. So it is in doubt from the begin to the commit, and read again if that was not reached. Known sets change
 //! only at the commit, so only a commit of unknown end puts them in doubt.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use ditto_sync_core::{column::ColumnValue, repository::RepositoryError};
 
@@ -42,6 +42,8 @@ pub(crate) struct ModelMemory {
     pub(crate) seeding: Seeding,
     /// Known rows that were gone at the last reconcile though no trigger saw a delete.
     pub(crate) vanished: HashSet<u128>,
+    /// How often in a row a trigger of the app has answered what was but an answer to its last stamp.
+    pub(crate) answers: HashMap<u128, u32>,
 }
 
 /// How far the search for rows to seed has come.

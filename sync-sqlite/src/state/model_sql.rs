@@ -16,6 +16,8 @@ pub(crate) struct ModelSql {
     pub(crate) model: &'static ModelDescriptor,
     /// The app has triggers of its own on the table: capture is suppressed row by row instead of for a whole slice.
     pub(crate) user_triggers: bool,
+    /// Some of them do not stand aside while changes from the store are applied.
+    pub(crate) unguarded_triggers: bool,
     /// `key -> columns`
     pub(crate) select_row: String,
     /// `key, columns`; `None`: the table has no mapped column beside its key.
@@ -81,6 +83,7 @@ impl ModelSql {
             number: layout.number,
             model: layout.model,
             user_triggers: !layout.shape.user_triggers.is_empty(),
+            unguarded_triggers: layout.shape.user_triggers.iter().any(|trigger| !trigger.guarded),
             select_row: format!("SELECT {} FROM {table} WHERE {this}", list_or_one(columns)),
             update_row: (!columns.is_empty()).then(|| {
                 let set = matches(columns, keys.len() + 1).join(", ");
