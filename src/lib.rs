@@ -9,6 +9,7 @@
 
 pub use ditto_sync_core::{
     adapter::DittoAdapter,
+    audit::{AuditError, AuditReport, Difference, DifferenceKind},
     clock::{Clock, Moment, Sleep, SystemClock},
     column::{ColumnValue, Image},
     config::{InitialFetch, Pacing, SyncConfig},

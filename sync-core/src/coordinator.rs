@@ -4,6 +4,7 @@
 //! to send and how to merge is decided by [`merge`](crate::merge); here is only the order, the waiting and the retrying. The coordinator is one future
 //! that spawns nothing and asks an injected [`Clock`] for the time, so a simulation can run it step by step.
 
+mod auditing;
 mod engine;
 mod handle;
 mod inbound;

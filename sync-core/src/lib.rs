@@ -6,6 +6,7 @@
 //! (the pure decisions), [`coordinator`] (the order in which they happen), [`registry`] (how an app starts it).
 
 pub mod adapter;
+pub mod audit;
 pub mod batching;
 pub mod clock;
 pub mod column;

@@ -25,6 +25,13 @@ pub const ATTEMPTS_BEFORE_BISECT: u32 = 3;
 /// Refusals in a row after which rows are sent one by one, each right after its fetch, so that a busy peer cannot starve them.
 pub const REFUSALS_BEFORE_SINGLE: u32 = 3;
 
+/// Buckets of an audit's digests: 16 bytes each, and with 100,000 rows one differing row makes about a hundred be compared one by one.
+pub const AUDIT_BUCKETS: usize = 1024;
+/// Documents an audit fetches in one go: bounds what it holds of the store.
+pub const AUDIT_FETCH: usize = 256;
+/// Differences one audit lists.
+pub const AUDIT_DIFFERENCES_MAX: usize = 10_000;
+
 /// Events kept for a slow listener; older ones are lost to it, and it learns how many.
 pub const EVENTS_KEPT: usize = 1024;
 /// Commands waiting for the coordinator.

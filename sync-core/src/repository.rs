@@ -6,6 +6,7 @@
 use std::{collections::HashSet, fmt, future::Future};
 
 use crate::{
+    audit::{AuditedRow, RowDigest},
     column::Image,
     descriptor::{ModelDescriptor, RowError},
     document::Document,
@@ -121,6 +122,53 @@ pub trait Repository: Send + Sync + 'static {
     /// When the database fails.
     fn recover(&self, recovery: &Recovery)
     -> impl Future<Output = Result<Recovered, RepositoryError>> + Send;
+
+    /// The sums of all clean rows of `model` that have agreed with a document, for an audit.
+    ///
+    /// # Errors
+    /// When the database fails, or the repository cannot audit.
+    fn digest(
+        &self,
+        model: &'static ModelDescriptor,
+        buckets: usize,
+    ) -> impl Future<Output = Result<RowDigest, RepositoryError>> + Send {
+        let _ = (model, buckets);
+        async {
+            Err(RepositoryError::Unsupported(
+                "this repository cannot audit".to_owned(),
+            ))
+        }
+    }
+
+    /// The rows that [`digest`](Self::digest) has put into these of `buckets`, clean as of now.
+    ///
+    /// # Errors
+    /// As above.
+    fn audited(
+        &self,
+        model: &'static ModelDescriptor,
+        (wanted, buckets): (&HashSet<usize>, usize),
+    ) -> impl Future<Output = Result<Vec<AuditedRow>, RepositoryError>> + Send {
+        let _ = (model, wanted, buckets);
+        async {
+            Err(RepositoryError::Unsupported(
+                "this repository cannot audit".to_owned(),
+            ))
+        }
+    }
+
+    /// Forgets on what these rows agreed with their documents, unless they are dirty: the documents are taken when they are applied next.
+    ///
+    /// # Errors
+    /// As above.
+    fn forget(&self, rows: &[RowRef]) -> impl Future<Output = Result<(), RepositoryError>> + Send {
+        let _ = rows;
+        async {
+            Err(RepositoryError::Unsupported(
+                "this repository cannot audit".to_owned(),
+            ))
+        }
+    }
 
     /// Ends the coordinator's use: releases the lock and closes own connections. The app's tables stay usable. May be repeated.
     fn close(&self) -> impl Future<Output = ()> + Send;

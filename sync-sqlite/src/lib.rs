@@ -4,6 +4,7 @@
 
 mod acknowledge;
 mod apply;
+mod audit;
 mod capture;
 mod codec;
 mod connection;

@@ -10,6 +10,7 @@ use std::{
 
 use ditto_sync_core::{
     adapter::DittoAdapter,
+    audit::{AuditedRow, RowDigest},
     descriptor::ModelDescriptor,
     hash::IdHash,
     id::DocumentId,
@@ -26,7 +27,7 @@ use sqlx::{
 };
 
 use crate::{
-    acknowledge, apply,
+    acknowledge, apply, audit,
     connection::{Durability, Reader, Writer},
     create,
     database::Database,
@@ -282,6 +283,29 @@ impl Repository for SqliteRepository {
     async fn recover(&self, recovery: &Recovery) -> Result<Recovered, RepositoryError> {
         let session = self.inner.session()?;
         recover::recover(&session, self.inner.connections(), recovery).await
+    }
+
+    async fn digest(
+        &self,
+        model: &'static ModelDescriptor,
+        buckets: usize,
+    ) -> Result<RowDigest, RepositoryError> {
+        let session = self.inner.session()?;
+        audit::digest(&session, &self.inner.reader, model, buckets).await
+    }
+
+    async fn audited(
+        &self,
+        model: &'static ModelDescriptor,
+        wanted: (&HashSet<usize>, usize),
+    ) -> Result<Vec<AuditedRow>, RepositoryError> {
+        let session = self.inner.session()?;
+        audit::audited(&session, &self.inner.reader, model, wanted).await
+    }
+
+    async fn forget(&self, rows: &[RowRef]) -> Result<(), RepositoryError> {
+        let session = self.inner.session()?;
+        audit::forget(&session, self.inner.connections(), rows).await
     }
 
     async fn close(&self) {

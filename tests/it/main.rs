@@ -1,5 +1,6 @@
 //! Whole devices against each other: SQLite, coordinator, store, network and back. What one part does alone is tested beside it.
 
+mod audits;
 mod capture_paths;
 mod devices;
 mod keys;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Setup, SyncError, handle::Command, queue::Queues, reporter::Reporter, signals::Signal};
+use super::{
+    Setup, SyncError, auditing::Audit, handle::Command, queue::Queues, reporter::Reporter, signals::Signal,
+};
 use crate::{
     batching::Batching,
     descriptor::ModelDescriptor,
@@ -41,6 +43,8 @@ pub(super) struct Engine<R: Repository, S: DocumentStore> {
     pub(super) unpark: bool,
     /// The app takes the replaced store as complete.
     pub(super) accepted: bool,
+    /// What was asked about differences between tables and store.
+    pub(super) audits: Vec<Audit>,
     /// Who waits for the store to have everything local.
     pub(super) settling: Vec<oneshot::Sender<()>>,
 }
@@ -73,6 +77,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             refusals: 0,
             unpark: true,
             accepted: false,
+            audits: Vec::new(),
             settling: Vec::new(),
             repository,
             store,
@@ -137,6 +142,9 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             };
         }
         if self.opens_up().await? {
+            return Ok(Flow::Continue);
+        }
+        if !self.state.await_peer && self.serve_audits().await {
             return Ok(Flow::Continue);
         }
         self.idle().await?;
@@ -216,6 +224,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             Signal::Command(Some(Command::Wake)) | Signal::Local => self.local = true,
             Signal::Command(Some(Command::Reconcile)) => self.restart_observations(),
             Signal::Command(Some(Command::AcceptStore)) => self.accepted = true,
+            Signal::Command(Some(Command::Audit(audit))) => self.audits.push(audit),
             Signal::Observed(model, batch) => self.observed(model, batch)?,
             Signal::Time => {}
         }

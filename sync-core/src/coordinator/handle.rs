@@ -8,7 +8,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{SyncError, reporter::Reporter};
+use super::{SyncError, auditing::Audit, reporter::Reporter};
 use crate::{
     clock::Clock,
     status::{SyncEvent, SyncStatus},
@@ -32,6 +32,7 @@ pub(super) enum Command {
     Reconcile,
     Wake,
     AcceptStore,
+    Audit(Audit),
 }
 
 impl SyncHandle {
@@ -97,6 +98,11 @@ impl SyncHandle {
                 })
             }
         }
+    }
+
+    /// Tells the coordinator something; an error when it has stopped.
+    pub(super) async fn send_command(&self, command: Command) -> Result<(), ()> {
+        self.commands.send(command).await.map_err(drop)
     }
 
     /// Looks for local changes now. Needed only where triggers are switched off.
