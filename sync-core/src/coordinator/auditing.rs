@@ -55,7 +55,7 @@ impl SyncHandle {
     }
 
     async fn ask(&self, audit: Audit) -> Result<(), AuditError> {
-        self.send_command(Command::Audit(audit))
+        self.command(Command::Audit(audit))
             .await
             .map_err(|()| AuditError::Stopped)
     }

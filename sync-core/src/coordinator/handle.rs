@@ -101,7 +101,7 @@ impl SyncHandle {
     }
 
     /// Tells the coordinator something; an error when it has stopped.
-    pub(super) async fn send_command(&self, command: Command) -> Result<(), ()> {
+    pub(super) async fn command(&self, command: Command) -> Result<(), ()> {
         self.commands.send(command).await.map_err(drop)
     }
 
