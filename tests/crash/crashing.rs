@@ -7,7 +7,7 @@ use ditto_sync_core::{
     document::Document,
     hash::IdHash,
     id::DocumentId,
-    intent::{Intent, ReplicaId},
+    intent::{Intent, OutboxSeq, ReplicaId},
     query::Query,
     repository::{
         Acknowledged, Applied, Draft, DraftRequest, InboundBatch, Mark, PendingCount, Quarantined, Recovered,
@@ -38,6 +38,16 @@ pub(crate) struct CrashingObservation<O> {
 pub(crate) struct CrashingRepository<R> {
     repository: R,
     hooks: Hooks,
+    care: Care,
+}
+
+/// Whether a repository keeps the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Care {
+    /// As it should.
+    Sound,
+    /// It takes changes made after an intent was drafted for sent. For the test that such a fault is found.
+    Forgetful,
 }
 
 impl<S> CrashingStore<S> {
@@ -47,8 +57,12 @@ impl<S> CrashingStore<S> {
 }
 
 impl<R> CrashingRepository<R> {
-    pub(crate) fn new(repository: R, hooks: Hooks) -> Self {
-        Self { repository, hooks }
+    pub(crate) fn new(repository: R, hooks: Hooks, care: Care) -> Self {
+        Self {
+            repository,
+            hooks,
+            care,
+        }
     }
 }
 
@@ -128,8 +142,14 @@ impl<R: Repository> Repository for CrashingRepository<R> {
     }
 
     async fn acknowledge(&self, intent: &Intent, scopes: &Scopes) -> Result<Acknowledged, RepositoryError> {
+        let mut intent = intent.clone();
+        if self.care == Care::Forgetful {
+            for operation in &mut intent.operations {
+                operation.record.covers = operation.record.covers.map(|_| OutboxSeq(i64::MAX));
+            }
+        }
         self.hooks
-            .around("acknowledge", self.repository.acknowledge(intent, scopes))
+            .around("acknowledge", self.repository.acknowledge(&intent, scopes))
             .await
     }
 

@@ -14,14 +14,14 @@ use tokio::sync::Notify;
 
 use crate::{
     app::{App, Side, run},
-    crashing::{CrashingRepository, CrashingStore},
+    crashing::{Care, CrashingRepository, CrashingStore},
     hooks::{Hooks, take_places},
     oracle::{Survivor, check},
     tables::{registry, schema},
 };
 
 /// Random schedules of each flavor.
-const SCHEDULES: u64 = 70;
+const SCHEDULES: u64 = 60;
 /// Transactions of each app in one schedule.
 const TRANSACTIONS: usize = 24;
 /// Another number of them.
@@ -32,6 +32,7 @@ pub(crate) const SEED: &str = "DITTO_SYNC_CRASH_SEED";
 /// Two files and the network between their stores.
 pub(crate) struct Stage {
     pub(crate) hub: MemoryHub,
+    care: Care,
     directory: TempDir,
     wire: tokio::task::JoinHandle<()>,
 }
@@ -49,7 +50,17 @@ impl Stage {
         let network = hub.network();
         network.connect_all(link);
         let wire = tokio::spawn(async move { network.run().await });
-        Self { hub, directory, wire }
+        Self {
+            hub,
+            care: Care::Sound,
+            directory,
+            wire,
+        }
+    }
+
+    fn with_care(mut self, care: Care) -> Self {
+        self.care = care;
+        self
     }
 
     pub(crate) fn path(&self, side: Side) -> PathBuf {
@@ -94,7 +105,7 @@ pub(crate) async fn prepare_crashing(
     let repository = SqliteRepository::open(stage.path(side))
         .await
         .expect("the database opens");
-    let repository = CrashingRepository::new(repository, hooks.clone());
+    let repository = CrashingRepository::new(repository, hooks.clone(), stage.care);
     let store = CrashingStore::new(stage.hub.store(side.name()), hooks.clone());
     let setup = registry().setup().expect("a sound registry");
     Coordinator::prepare(repository, store, setup)
@@ -216,7 +227,7 @@ impl Trouble {
     }
 }
 
-async fn run_schedule(flavor: Flavor, seed: u64) -> usize {
+async fn run_schedule(flavor: Flavor, seed: u64, care: Care) -> usize {
     let mut random = fastrand::Rng::with_seed(seed);
     let link = match random.u32(..3) {
         0 => LinkConfig::perfect(),
@@ -225,7 +236,7 @@ async fn run_schedule(flavor: Flavor, seed: u64) -> usize {
             .with_jitter(Duration::from_millis(3))
             .with_drop(50),
     };
-    let stage = Arc::new(Stage::new(flavor, seed, link).await);
+    let stage = Arc::new(Stage::new(flavor, seed, link).await.with_care(care));
     let devices = Side::BOTH.map(|side| {
         let (plan, seed) = (Plan::random(&mut random), random.u64(..));
         tokio::spawn(device(Arc::clone(&stage), side, plan, seed))
@@ -266,7 +277,7 @@ fn run_schedules(flavor: Flavor, test: &str) {
     let (mut crashes, count) = (0, seeds.end - seeds.start);
     for seed in seeds {
         let again = format!("{SEED}={seed} cargo test --test crash -- --exact schedules::{test}");
-        crashes += block_on(run_schedule(flavor, seed), &again);
+        crashes += block_on(run_schedule(flavor, seed, Care::Sound), &again);
     }
     assert!(
         crashes as u64 >= count,
@@ -282,4 +293,13 @@ fn random_crashes_lose_nothing_on_a_ditto_like_store() {
 #[test]
 fn random_crashes_lose_nothing_on_a_mesh_like_store() {
     run_schedules(Flavor::Mesh, "random_crashes_lose_nothing_on_a_mesh_like_store");
+}
+
+#[test]
+fn schedules_find_a_repository_that_forgets_changes() {
+    let found = (0..SCHEDULES).any(|seed| {
+        let schedule = || block_on(run_schedule(Flavor::Ditto, seed, Care::Forgetful), "as expected");
+        catch_unwind(schedule).is_err()
+    });
+    assert!(found, "no schedule notices that changes are lost");
 }

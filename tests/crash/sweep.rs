@@ -14,7 +14,7 @@ use crate::{
 const TRANSACTIONS: usize = 5;
 /// Crashes at every so many hooks, so that the sweep fits into a test run; 1 leaves none out.
 const STRIDE: &str = "DITTO_SYNC_CRASH_STRIDE";
-const STRIDE_DEFAULT: usize = 5;
+const STRIDE_DEFAULT: usize = 6;
 /// More hooks than any run passes.
 const HOOKS_MAX: u64 = 10_000;
 /// The last hooks depend on timing: so many runs in a row have to get through before the sweep ends.
