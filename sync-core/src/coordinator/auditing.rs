@@ -33,7 +33,7 @@ impl SyncHandle {
     /// When the coordinator has stopped, or store or database failed.
     pub async fn audit(&self) -> Result<AuditReport, AuditError> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Audit::Compare(reply)).await?;
+        self.ask_for(Audit::Compare(reply)).await?;
         answer
             .await
             .map_err(|_| AuditError::Stopped)?
@@ -47,14 +47,14 @@ impl SyncHandle {
     /// When the coordinator has stopped, or the database failed.
     pub async fn repair(&self, report: &AuditReport) -> Result<usize, AuditError> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Audit::Repair(report.differences.clone(), reply)).await?;
+        self.ask_for(Audit::Repair(report.differences.clone(), reply)).await?;
         answer
             .await
             .map_err(|_| AuditError::Stopped)?
             .map_err(AuditError::Failed)
     }
 
-    async fn ask(&self, audit: Audit) -> Result<(), AuditError> {
+    async fn ask_for(&self, audit: Audit) -> Result<(), AuditError> {
         self.command(Command::Audit(audit))
             .await
             .map_err(|()| AuditError::Stopped)
