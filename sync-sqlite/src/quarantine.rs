@@ -138,6 +138,23 @@ impl Troubles {
         Ok(native.changes() > 0)
     }
 
+    /// Keeps a row from being sent before it changes again.
+    pub(crate) fn set_aside(
+        &mut self,
+        native: &Native<'_>,
+        sql: &ModelSql,
+        (id, last): (&DocumentId, i64),
+        reason: &str,
+    ) -> Result<bool, Fault> {
+        let record = Record {
+            name: &row_name(id),
+            way: Way::Outbound,
+            reason,
+            raw: &RawRecord::Outbound { last },
+        };
+        self.quarantine(native, sql, &record)
+    }
+
     /// Forgets what was parked or quarantined of this document on its way in; whether there was something.
     pub(crate) fn clear_inbound(
         &mut self,

@@ -17,14 +17,12 @@ use super::{
     work::Work,
 };
 use crate::{
-    codec::RawRecord,
     draft::read_row,
     known::{KEPT, KnownWrite, content_key, id_key},
     layout::kind,
     limits::ANSWERS_IN_A_ROW_MAX,
     native::{Native, NativeError, Statement},
     outbox::{self, NewEntry, canonical},
-    quarantine::{self, Record},
     scope::{self, Follower},
     state::{Fault, Memory, ModelMemory, ModelSql, Session},
 };
@@ -489,13 +487,10 @@ impl<'n> Table<'n> {
             "a trigger of the table `{}` answers every change from the store with one of its own, as the trigger of another device does; give it `WHEN NOT (SELECT active FROM ditto_sync_guard)`",
             self.sql.model.table()
         );
-        let record = Record {
-            name: &quarantine::row_name(id),
-            way: Way::Outbound,
-            reason: &reason,
-            raw: &RawRecord::Outbound { last: entries.last() },
-        };
-        memory.troubles.quarantine(self.native, self.sql, &record)?;
+        let last = entries.last();
+        memory
+            .troubles
+            .set_aside(self.native, self.sql, (id, last), &reason)?;
         pass.quarantined.push(Quarantined {
             model: self.sql.model,
             id: Some(id.clone()),
