@@ -4,6 +4,7 @@ mod audits;
 mod capture_paths;
 mod devices;
 mod keys;
+mod lessons;
 mod offline;
 mod process;
 mod records;
