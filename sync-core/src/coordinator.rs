@@ -7,18 +7,25 @@
 mod auditing;
 mod engine;
 mod handle;
+mod history;
 mod inbound;
 mod outbound;
 mod queue;
+mod records;
 mod reporter;
+mod requests;
 mod signals;
 mod startup_phase;
+mod suspects;
 
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-pub use self::handle::{EventStream, SettleError, ShutdownError, SyncHandle};
+pub use self::{
+    handle::{EventStream, SettleError, ShutdownError, SyncHandle},
+    records::{AwaitStoredError, Edit, RecordError},
+};
 use self::{engine::Engine, reporter::Reporter};
 use crate::{
     clock::{Clock, SystemClock},

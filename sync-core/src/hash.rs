@@ -11,7 +11,9 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::{
     column::{ColumnValue, Image},
     descriptor::ModelDescriptor,
+    document::Document,
     id::{DocumentId, IdPart},
+    value::Value,
 };
 
 /// Version of the canonical bytes. A repository that finds another one re-hashes its known set.
@@ -35,6 +37,19 @@ impl ContentHash {
                 if !model.fields()[at].is_volatile() {
                     push_column(buffer, &image[at]);
                 }
+            }
+        }))
+    }
+}
+
+impl ContentHash {
+    /// The hash of all fields of a document, mapped or not: for documents that cannot be read as a row.
+    #[must_use]
+    pub fn of_document(document: &Document) -> Self {
+        Self(with_buffer(|buffer| {
+            for (name, value) in document.iter() {
+                push_sized(buffer, TAG_TEXT, name.as_bytes());
+                push_value(buffer, value);
             }
         }))
     }
@@ -80,6 +95,9 @@ const TAG_INTEGER: u8 = 1;
 const TAG_REAL: u8 = 2;
 const TAG_TEXT: u8 = 3;
 const TAG_BLOB: u8 = 4;
+const TAG_BOOL: u8 = 5;
+const TAG_LIST: u8 = 6;
+const TAG_MAP: u8 = 7;
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -100,6 +118,30 @@ fn push_column(buffer: &mut Vec<u8>, column: &ColumnValue) {
         ColumnValue::Real(real) => push(buffer, TAG_REAL, &normal(*real).to_bits().to_le_bytes()),
         ColumnValue::Text(text) => push_sized(buffer, TAG_TEXT, text.as_bytes()),
         ColumnValue::Blob(blob) => push_sized(buffer, TAG_BLOB, blob),
+    }
+}
+
+fn push_value(buffer: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::Null => buffer.push(TAG_NULL),
+        Value::Bool(truth) => push(buffer, TAG_BOOL, &[u8::from(*truth)]),
+        Value::Int(integer) => push(buffer, TAG_INTEGER, &integer.to_le_bytes()),
+        Value::Float(real) => push(buffer, TAG_REAL, &normal(*real).to_bits().to_le_bytes()),
+        Value::Text(text) => push_sized(buffer, TAG_TEXT, text.as_bytes()),
+        Value::Bytes(bytes) => push_sized(buffer, TAG_BLOB, bytes),
+        Value::List(items) => {
+            push(buffer, TAG_LIST, &(items.len() as u64).to_le_bytes());
+            for item in items {
+                push_value(buffer, item);
+            }
+        }
+        Value::Map(entries) => {
+            push(buffer, TAG_MAP, &(entries.len() as u64).to_le_bytes());
+            for (key, value) in entries {
+                push_sized(buffer, TAG_TEXT, key.as_bytes());
+                push_value(buffer, value);
+            }
+        }
     }
 }
 

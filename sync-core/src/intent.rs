@@ -105,16 +105,22 @@ pub enum Expect {
     /// A document whose mapped fields have this hash
     /// ([`ModelDescriptor::hash_of`](crate::descriptor::ModelDescriptor::hash_of)).
     Hash(ContentHash),
+    /// A document that cannot be read as a row, with this hash of all its fields
+    /// ([`ContentHash::of_document`]): someone has edited it out of quarantine.
+    Unreadable(ContentHash),
 }
 
 impl Expect {
-    /// Whether this is what the store holds. `found` is [`ModelDescriptor::hash_of`] of its document. A document that cannot be read as a row is
-    /// no document anything was computed against, so it never matches.
+    /// Whether this is what the store holds. A document that cannot be read as a row is no document a merge was computed against; it matches
+    /// only [`Unreadable`](Self::Unreadable).
     #[must_use]
     pub fn is_met_by(self, model: &ModelDescriptor, document: Option<&Document>) -> bool {
         match (self, model.hash_of(document)) {
             (Self::Absent, Ok(None)) => true,
             (Self::Hash(expected), Ok(Some(found))) => expected == found,
+            (Self::Unreadable(expected), Err(_)) => {
+                document.is_some_and(|document| ContentHash::of_document(document) == expected)
+            }
             _ => false,
         }
     }

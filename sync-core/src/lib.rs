@@ -15,6 +15,7 @@ pub mod coordinator;
 pub mod descriptor;
 pub mod document;
 pub mod error;
+pub mod explain;
 pub mod field;
 pub mod hash;
 pub mod id;
@@ -23,6 +24,7 @@ pub mod limits;
 pub mod merge;
 #[doc(hidden)]
 pub mod private;
+pub mod quarantine;
 pub mod query;
 pub mod registry;
 pub mod repository;

@@ -22,6 +22,17 @@ pub const RETRY_LAST: Duration = Duration::from_secs(10);
 pub const PEER_CHECK_PAUSE: Duration = Duration::from_millis(500);
 /// Failed attempts after which an intent is halved, whatever the error.
 pub const ATTEMPTS_BEFORE_BISECT: u32 = 3;
+/// Quick steps of a search for a poisonous record before one long pause: enough to halve the largest intent down to one row and to try a few rows
+/// alone, few enough that a store that is away for hours costs next to nothing.
+pub const BISECT_STEPS: u32 = 24;
+/// Pause after each of these steps.
+pub const BISECT_PAUSE: Duration = Duration::from_millis(20);
+/// Rows set aside at a time because their writes keep failing. Beyond it the store is taken to be away, and rows wait.
+pub const SUSPECTS_MAX: usize = 64;
+/// First pause before a row that is in quarantine for an unknown error of the store is tried again by itself.
+pub const QUARANTINE_RETRY_FIRST: Duration = Duration::from_secs(1);
+/// Longest of these pauses.
+pub const QUARANTINE_RETRY_LAST: Duration = Duration::from_secs(600);
 /// Refusals in a row after which rows are sent one by one, each right after its fetch, so that a busy peer cannot starve them.
 pub const REFUSALS_BEFORE_SINGLE: u32 = 3;
 
@@ -34,6 +45,8 @@ pub const AUDIT_DIFFERENCES_MAX: usize = 10_000;
 
 /// Events kept for a slow listener; older ones are lost to it, and it learns how many.
 pub const EVENTS_KEPT: usize = 1024;
+/// What happened to rows, remembered for [`explain`](crate::coordinator::SyncHandle::explain): the newest of all rows together. About 400 kB when full.
+pub const HISTORY_EVENTS_KEPT: usize = 4096;
 /// Commands waiting for the coordinator.
 pub const COMMANDS_WAITING: usize = 64;
 /// Own writes remembered to tell their echoes from re-deliveries in the status. Beyond it the count is approximate.

@@ -73,6 +73,8 @@ pub enum ConflictKind {
     LocalDroppedByRestore,
     /// The store lost a write of ours that others have changed since.
     LostByStore,
+    /// Someone discarded a local change from quarantine. The local values are reported.
+    LocalDiscarded,
 }
 
 /// One field of a conflict.

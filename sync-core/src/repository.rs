@@ -11,10 +11,12 @@ use crate::{
     descriptor::{ModelDescriptor, RowError},
     document::Document,
     error::{ErrorKind, Source},
+    explain::{ConflictReport, RowTrace},
     hash::{ContentHash, IdHash},
     id::DocumentId,
     intent::{Intent, ReplicaId},
     merge::Conflict,
+    quarantine::{QuarantineRecord, Release, Released},
     query::Query,
     scope::Scopes,
     store::{Cursor, Frontier, StoreId},
@@ -26,7 +28,8 @@ use crate::{
 /// uses a repository at a time, and it calls one method at a time (except [`changed`](Self::changed)); apps write whenever they like.
 pub trait Repository: Send + Sync + 'static {
     /// Checks the tables of `models`, creates bookkeeping and capture triggers where they are missing, takes the lock that keeps a second
-    /// coordinator out, and tells where the last coordinator stopped. May be repeated after an error and after a [`close`](Self::close).
+    /// coordinator out, and tells where the last coordinator stopped. Rows in quarantine on their way out are tried once more by the drafts
+    /// that follow. May be repeated after an error and after a [`close`](Self::close).
     ///
     /// # Errors
     /// [`RepositoryError::Unusable`] lists everything wrong with the tables at once; [`RepositoryError::InUse`] when another
@@ -109,6 +112,35 @@ pub trait Repository: Send + Sync + 'static {
     /// # Errors
     /// When the database fails.
     fn pending(&self) -> impl Future<Output = Result<Vec<PendingCount>, RepositoryError>> + Send;
+
+    /// Everything in quarantine, both ways, oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn quarantine(&self) -> impl Future<Output = Result<Vec<QuarantineRecord>, RepositoryError>> + Send;
+
+    /// Retries, edits or discards what is in quarantine of one row. After [`Release::EditDocument`] the intent returned is in flight. Must not be
+    /// called while an intent is.
+    ///
+    /// # Errors
+    /// When the database fails. That there is no such record, or that a constraint refuses the edit, is no error: see [`Released`].
+    fn release(
+        &self,
+        row: &RowRef,
+        release: &Release,
+    ) -> impl Future<Output = Result<Released, RepositoryError>> + Send;
+
+    /// What is durable about one row, for people.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn trace(&self, row: &RowRef) -> impl Future<Output = Result<RowTrace, RepositoryError>> + Send;
+
+    /// The conflicts that are kept (the newest, at least a thousand), oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn conflicts(&self) -> impl Future<Output = Result<Vec<ConflictReport>, RepositoryError>> + Send;
 
     /// Makes marks durable that belong to no document.
     ///
@@ -215,6 +247,35 @@ pub struct DraftRequest<'a> {
     pub seed: bool,
     /// For rows that turn out clean and outside of it.
     pub scopes: &'a Scopes,
+    /// Which rows come into question.
+    pub rows: DraftRows<'a>,
+}
+
+/// Which rows come into question for an intent.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum DraftRows<'a> {
+    /// All.
+    #[default]
+    All,
+    /// All but these. They do not count as [`more`](Draft::more) to send.
+    Except(&'a RowSet),
+    /// This one, if it is dirty (or was never agreed on, and seeds are asked for).
+    Only(&'a RowRef),
+}
+
+/// Rows, by collection and id.
+pub type RowSet = HashSet<(&'static str, IdHash)>;
+
+impl DraftRows<'_> {
+    /// Whether this row comes into question.
+    #[must_use]
+    pub fn admit(&self, model: &ModelDescriptor, id: IdHash) -> bool {
+        match self {
+            Self::All => true,
+            Self::Except(rows) => rows.is_empty() || !rows.contains(&(model.collection(), id)),
+            Self::Only(row) => row.model.collection() == model.collection() && IdHash::of(&row.id) == id,
+        }
+    }
 }
 
 /// What a draft found.

@@ -8,6 +8,8 @@ use crate::limits::{RETRY_FIRST, RETRY_LAST};
 #[derive(Debug, Clone)]
 pub struct Backoff {
     attempts: u32,
+    first: Duration,
+    last: Duration,
     random: fastrand::Rng,
 }
 
@@ -15,8 +17,16 @@ impl Backoff {
     /// No failure yet. The seed decides the jitter.
     #[must_use]
     pub fn new(seed: u64) -> Self {
+        Self::between(RETRY_FIRST, RETRY_LAST, seed)
+    }
+
+    /// The same, with bounds of its own.
+    #[must_use]
+    pub fn between(first: Duration, last: Duration, seed: u64) -> Self {
         Self {
             attempts: 0,
+            first,
+            last,
             random: fastrand::Rng::with_seed(seed),
         }
     }
@@ -34,9 +44,10 @@ impl Backoff {
 
     /// It failed: how long to wait before the next attempt. Between half and all of a time that doubles with every failure.
     pub fn fail(&mut self) -> Duration {
-        let full = RETRY_FIRST
+        let full = self
+            .first
             .saturating_mul(1_u32 << self.attempts.min(16))
-            .min(RETRY_LAST);
+            .min(self.last);
         self.attempts = self.attempts.saturating_add(1);
         full.mul_f64(0.5 + self.random.f64() / 2.0)
     }

@@ -134,6 +134,9 @@ fn drop_covered(
     Ok(())
 }
 
+/// Stands for the row of a table that is gone.
+const NO_ROW: &str = "SELECT 1 WHERE 0";
+
 /// Records what was agreed on; how many rows left the scope.
 fn record(
     native: &Native<'_>,
@@ -145,9 +148,10 @@ fn record(
     for of_model in slice.chunk_by(|one, other| one.model == other.model) {
         let model = of_model[0].model;
         let sql = &session.models()[model];
-        let scoped = scopes.query(sql.model).filter().is_some();
+        let usable = memory.models[model].unusable.is_none();
+        let scoped = usable && scopes.query(sql.model).filter().is_some();
         let mut leaving = Vec::new();
-        let mut rows = native.prepare(&sql.select_row)?;
+        let mut rows = native.prepare(if usable { &sql.select_row } else { NO_ROW })?;
         for sent in of_model {
             let hash = sent.operation.record.sent;
             memory.write_known(KnownWrite {
@@ -215,6 +219,7 @@ fn hold(
         way: Way::Outbound,
         reason: &refused.reason,
         raw: &RawRecord::Outbound { last },
+        refused: true,
     };
     of_model
         .troubles

@@ -10,16 +10,13 @@ mod pass;
 mod row;
 mod work;
 
-use ditto_sync_core::repository::{
-    Applied, InboundBatch, Incoming, Mark, Quarantined, RepositoryError, RowRef, Way,
-};
+use ditto_sync_core::repository::{Applied, InboundBatch, Mark, Quarantined, RepositoryError, RowRef, Way};
 
 use self::{
     pass::{Failure, Pass},
     work::Work,
 };
 use crate::{
-    codec::RawRecord,
     connection::{Durability, Reader, Transaction, Writer},
     known::KnownWrite,
     native::Native,
@@ -234,16 +231,13 @@ impl<'a> Applying<'a> {
             }
             Failure::Constraint(reason) | Failure::Unreadable(reason) => reason,
         };
-        let raw = match &work.item.incoming {
-            Incoming::Absent => RawRecord::Inbound(None),
-            Incoming::Present(remote) => RawRecord::InboundColumns(remote.image.columns().to_vec()),
-            Incoming::Unreadable { document, .. } => RawRecord::Inbound(Some(document.clone())),
-        };
+        let raw = work.raw();
         let record = Record {
             name: &quarantine::row_name(id),
             way: Way::Inbound,
             reason: &reason,
             raw: &raw,
+            refused: false,
         };
         self.wrote |= troubles.quarantine(native, sql, &record)?;
         self.applied.quarantined.push(Quarantined {

@@ -83,6 +83,23 @@ pub(crate) fn encode_conflict_fields(fields: &[FieldConflict]) -> Vec<u8> {
     encode(&fields)
 }
 
+/// The fields of a conflict as they were. A field that the model has no more is left out.
+pub(crate) fn decode_conflict_fields(
+    bytes: &[u8],
+    model: &ModelDescriptor,
+) -> Result<Vec<FieldConflict>, CodecError> {
+    let stored: Vec<(String, Option<ColumnValue>, Option<ColumnValue>)> = decode(bytes)?;
+    let fields = stored.into_iter().filter_map(|(name, local, remote)| {
+        let field = model
+            .fields()
+            .iter()
+            .find(|field| field.document_name() == name)?
+            .document_name();
+        Some(FieldConflict { field, local, remote })
+    });
+    Ok(fields.collect())
+}
+
 #[derive(Serialize, Deserialize)]
 struct StoredIntent<'a> {
     batch: BatchId,

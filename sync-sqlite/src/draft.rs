@@ -10,11 +10,11 @@ use ditto_sync_core::{
     id::DocumentId,
     intent::{BatchId, Intent, Operation, OutboxSeq},
     merge::{Outbound, Pending, RowState, leaves_scope, outbound},
-    repository::{Draft, DraftRequest, Quarantined, RepositoryError, Way},
+    repository::{Draft, DraftRequest, DraftRows, Quarantined, RepositoryError, Way},
 };
 
 use crate::{
-    codec::RawRecord,
+    codec::{self, RawRecord, RowName},
     connection::{Durability, Reader, Writer},
     known::id_key,
     native::{Native, Statement},
@@ -80,6 +80,7 @@ pub(crate) async fn draft(
     } else {
         memory.end_unchanged(transaction).await?;
     }
+    memory.drafted();
     Ok(draft)
 }
 
@@ -117,6 +118,9 @@ async fn has_work(
 /// Dirty rows but those that cannot be sent: because of what they hold, or because their documents could not be brought in, so that whatever is sent
 /// would be computed against another document and refused.
 fn unsent_rows(memory: &ModelMemory) -> usize {
+    if memory.unusable.is_some() {
+        return 0;
+    }
     let outbox = &memory.outbox;
     let unmet = memory
         .troubles
@@ -144,6 +148,10 @@ struct Drafting<'a> {
     operations: Vec<Operation>,
     /// Of them, how many leave their row clean.
     covering: usize,
+    /// Dirty rows that do not come into question.
+    passed_over: usize,
+    /// The seeding pass has left out a row that does not come into question.
+    postponed: bool,
     draft: Draft,
     wrote: bool,
 }
@@ -171,9 +179,15 @@ impl<'a> Drafting<'a> {
             request,
             operations: Vec::new(),
             covering: 0,
+            passed_over: 0,
+            postponed: false,
             draft: Draft::default(),
             wrote: false,
         }
+    }
+
+    fn is_only(&self) -> bool {
+        matches!(self.request.rows, DraftRows::Only(_))
     }
 
     fn is_full(&self) -> bool {
@@ -189,7 +203,7 @@ impl<'a> Drafting<'a> {
     ) -> Result<Option<i64>, Fault> {
         let sql = &self.session.models()[model];
         let of_model = &mut memory.models[model];
-        if of_model.outbox.is_empty() || self.is_full() {
+        if of_model.outbox.is_empty() || self.is_full() || of_model.unusable.is_some() {
             return Ok(None);
         }
         if !sql.model.direction().sends() {
@@ -199,6 +213,7 @@ impl<'a> Drafting<'a> {
         }
         let (mut meaningless, mut unsendable) = (Vec::new(), Vec::new());
         if after == i64::MIN {
+            self.wrote |= drop_gone_nameless(native, sql, of_model)?;
             unsendable.extend(nameless_rows(of_model));
         }
         let mut entries = native.prepare(&sql.outbox.images_after)?;
@@ -215,6 +230,10 @@ impl<'a> Drafting<'a> {
             let Some(found) = DirtyRow::at(&entries, sql, &memory.models[model])? else {
                 continue;
             };
+            if !self.request.rows.admit(sql.model, IdHash::of(&found.document)) {
+                self.passed_over += 1;
+                continue;
+            }
             match found.decide(&entries, &mut rows, (sql, memory.known(model).get(found.id)))? {
                 Ok((Outbound::Send(operation), _)) => {
                     self.covering += usize::from(operation.record.covers.is_some());
@@ -278,6 +297,7 @@ impl<'a> Drafting<'a> {
                 way: Way::Outbound,
                 reason: &row.reason,
                 raw: &RawRecord::Outbound { last: row.last },
+                refused: false,
             };
             self.wrote |= memory.models[model].troubles.quarantine(native, sql, &record)?;
             self.draft.quarantined.push(Quarantined {
@@ -297,7 +317,7 @@ impl<'a> Drafting<'a> {
             .filter(|(sql, _)| sql.model.direction().sends())
             .map(|(_, memory)| unsent_rows(memory))
             .sum();
-        self.draft.more |= unsent > self.covering;
+        self.draft.more |= unsent > self.covering + self.passed_over && !self.is_only();
         if !self.operations.is_empty() {
             let batch = BatchId {
                 replica: memory.persisted.replica,
@@ -313,6 +333,31 @@ impl<'a> Drafting<'a> {
         }
         Ok((self.draft, self.wrote))
     }
+}
+
+/// Forgets rows whose key made no id and that are gone, or have another key now; whether there were any. No store has met them.
+fn drop_gone_nameless(native: &Native<'_>, sql: &ModelSql, memory: &mut ModelMemory) -> Result<bool, Fault> {
+    let names: Vec<_> = memory.outbox.nameless().map(|(name, _)| name.clone()).collect();
+    let mut any = false;
+    for name in names {
+        let RowName::Columns(key) = codec::decode(&name)? else {
+            continue;
+        };
+        // A key that could not be read is kept as NULL, and names no row for certain.
+        if key.iter().any(ColumnValue::is_null) {
+            continue;
+        }
+        let mut select = native.prepare(&sql.select_row)?;
+        select.bind_all(&key)?;
+        if select.step()? {
+            continue;
+        }
+        drop(select);
+        memory.outbox.drop_nameless(native, sql, (&name, &key))?;
+        memory.troubles.forget_held(native, sql, &name)?;
+        any = true;
+    }
+    Ok(any)
 }
 
 /// Rows whose key makes no id, unless that is in the quarantine already.

@@ -45,6 +45,19 @@ pub(crate) async fn unseen(
         vanished: known.agreed().collect(),
     };
     let mut transaction = reader.begin(ACTION).await?;
+    let usable = on_native(&mut transaction, ACTION, |native| {
+        match native.prepare(&sql.first_keys) {
+            Ok(_) => Ok(true),
+            // A table that is gone says nothing about its rows.
+            Err(error) if error.is_about_the_schema() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    })
+    .await?;
+    if !usable {
+        transaction.rollback().await?;
+        return Ok(Vec::new());
+    }
     let mut after = Some(Position::Start);
     while let Some(position) = after {
         after = on_native(&mut transaction, ACTION, |native| {
@@ -96,7 +109,11 @@ pub(crate) async fn pending(
                 collection: sql.model.collection(),
                 entries: count(native, &sql.outbox.table, "1")?,
                 parked: count(native, "main.ditto_sync_parked", &of_model)?,
-                quarantined: count(native, "main.ditto_sync_quarantine", &of_model)?,
+                quarantined: count(
+                    native,
+                    "main.ditto_sync_quarantine",
+                    &format!("{of_model} AND way < {}", quarantine::IGNORED),
+                )?,
             })
         });
         counts.collect()

@@ -23,10 +23,12 @@ mod outbox;
 mod prepare;
 mod quarantine;
 mod recover;
+mod release;
 mod repository;
 mod schema;
 mod scope;
 mod state;
+mod trace;
 mod wake;
 mod write;
 

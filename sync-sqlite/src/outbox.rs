@@ -217,6 +217,29 @@ impl Outbox {
         Ok(())
     }
 
+    /// Drops the entries of a row whose key makes no id.
+    pub(crate) fn drop_nameless(
+        &mut self,
+        native: &Native<'_>,
+        sql: &ModelSql,
+        (name, key): (&[u8], &[ColumnValue]),
+    ) -> Result<(), Fault> {
+        // Nothing unseen may lie behind the newest entry when that is dropped: its number is given out again.
+        self.read(native, sql)?;
+        let this: Vec<_> = (0..key.len()).map(|at| format!("k{at} = ?{}", at + 1)).collect();
+        let mut delete = native.prepare(&format!(
+            "DELETE FROM {} WHERE {}",
+            sql.outbox.table,
+            this.join(" AND ")
+        ))?;
+        delete.bind_all(key)?;
+        delete.run()?;
+        drop(delete);
+        self.nameless.remove(name);
+        self.newest = Some(newest(native, sql)?);
+        Ok(())
+    }
+
     /// Drops every entry; how many rows were dirty.
     pub(crate) fn clear(&mut self, native: &Native<'_>, sql: &ModelSql) -> Result<usize, Fault> {
         self.read(native, sql)?;

@@ -25,12 +25,18 @@ const CONFLICTS_MAX: i64 = 1000;
 const NOW: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
 /// How a reason starts when another row stands in the way, which may go: such a document is worth another try.
 const IN_THE_WAY: &str = "UNIQUE";
+/// The way of documents that were discarded. Everything with a smaller number is in quarantine.
+pub(crate) const IGNORED: i64 = 2;
+/// The newest entry of a row that is to be tried again whatever its newest entry is.
+pub(crate) const TRY_AGAIN: i64 = i64::MIN;
 
 /// What is parked or quarantined of one model.
 #[derive(Debug, Default)]
 pub(crate) struct Troubles {
-    /// Ids with a parked document, or one in quarantine.
+    /// Ids with a parked document, one in quarantine, or one that is ignored.
     inbound: HashSet<u128>,
+    /// Documents that were discarded, and the version that is ignored, as kept.
+    ignored: HashMap<u128, Vec<u8>>,
     /// Rows that cannot be sent, as the quarantine names them, and the outbox entry up to which that is known.
     held: HashMap<Vec<u8>, i64>,
 }
@@ -42,6 +48,8 @@ pub(crate) struct Record<'a> {
     pub(crate) way: Way,
     pub(crate) reason: &'a str,
     pub(crate) raw: &'a RawRecord,
+    /// The store has refused it just now: that is always news.
+    pub(crate) refused: bool,
 }
 
 impl Troubles {
@@ -57,8 +65,14 @@ impl Troubles {
         records.bind_i64(1, number)?;
         while records.step()? {
             let name = records.column_blob(0)?;
-            if records.column_i64(1) == way_number(Way::Inbound) {
+            let way = records.column_i64(1);
+            if way == way_number(Way::Inbound) {
                 troubles.inbound.extend(named_id(name)?);
+            } else if way == IGNORED {
+                if let Some(id) = named_id(name)? {
+                    troubles.inbound.insert(id);
+                    troubles.ignored.insert(id, records.column_blob(2)?.to_owned());
+                }
             } else if let RawRecord::Outbound { last } = codec::decode(records.column_blob(2)?)? {
                 troubles.held.insert(name.to_owned(), last);
             }
@@ -69,6 +83,76 @@ impl Troubles {
     /// Whether a document of this id is parked or in quarantine.
     pub(crate) fn concern_inbound(&self, id: u128) -> bool {
         !self.inbound.is_empty() && self.inbound.contains(&id)
+    }
+
+    /// Whether this version of the document was discarded.
+    pub(crate) fn ignore(&self, id: u128, raw: impl FnOnce() -> RawRecord) -> bool {
+        !self.ignored.is_empty()
+            && self
+                .ignored
+                .get(&id)
+                .is_some_and(|ignored| *ignored == codec::encode(&raw()))
+    }
+
+    /// Rows that could not be sent are tried once more: the process is new, and so may be what refused them.
+    pub(crate) fn try_held_again(&mut self) {
+        self.held.values_mut().for_each(|last| *last = TRY_AGAIN);
+    }
+
+    /// Whether this row is in quarantine on its way out.
+    pub(crate) fn holds(&self, id: &DocumentId) -> bool {
+        self.held.contains_key(&row_name(id))
+    }
+
+    /// Lets a row, or its document, be tried again, and counts the attempt; whether there is such a record.
+    pub(crate) fn try_again(
+        &mut self,
+        native: &Native<'_>,
+        sql: &ModelSql,
+        id: &DocumentId,
+    ) -> Result<bool, Fault> {
+        let name = row_name(id);
+        let held = self.held.contains_key(&name);
+        if held {
+            let mut update = native.prepare(&format!(
+                "UPDATE main.ditto_sync_quarantine SET raw = ?3 WHERE model = ?1 AND id = ?2 AND way = {}",
+                way_number(Way::Outbound)
+            ))?;
+            update.bind_i64(1, sql.number)?;
+            update.bind_blob(2, &name)?;
+            update.bind_blob(3, &codec::encode(&RawRecord::Outbound { last: TRY_AGAIN }))?;
+            update.run()?;
+            self.held.insert(name, TRY_AGAIN);
+        }
+        let inbound = format!(
+            "UPDATE main.ditto_sync_quarantine SET attempts = attempts + 1 WHERE model = ?1 AND id = ?2 AND way = {}",
+            way_number(Way::Inbound)
+        );
+        Ok(delete(native, &inbound, sql, id)? || held)
+    }
+
+    /// Ignores the document in quarantine, until it changes; whether there is one.
+    pub(crate) fn discard_inbound(
+        &mut self,
+        native: &Native<'_>,
+        sql: &ModelSql,
+        id: &DocumentId,
+    ) -> Result<bool, Fault> {
+        let Some(raw) = inbound_record(native, sql, id)? else {
+            return Ok(false);
+        };
+        let ignored = format!(
+            "DELETE FROM main.ditto_sync_quarantine WHERE model = ?1 AND id = ?2 AND way = {IGNORED}"
+        );
+        delete(native, &ignored, sql, id)?;
+        let ignore = format!(
+            "UPDATE main.ditto_sync_quarantine SET way = {IGNORED}, since = {NOW} WHERE model = ?1 AND id = ?2 AND way = {}",
+            way_number(Way::Inbound)
+        );
+        delete(native, &ignore, sql, id)?;
+        let key = id_key(IdHash::of(id));
+        self.ignored.insert(key, codec::encode(&raw));
+        Ok(true)
     }
 
     /// Whether this row could not be sent, and has not changed since (`last` is its newest outbox entry, 0 without one).
@@ -121,13 +205,29 @@ impl Troubles {
             RawRecord::Outbound { last } => {
                 self.held.insert(record.name.to_owned(), *last);
             }
-            _ => self.inbound.extend(named_id(record.name)?),
+            _ => {
+                let id = named_id(record.name)?;
+                self.inbound.extend(id);
+                if id.is_some_and(|id| self.ignored.remove(&id).is_some()) {
+                    // Another version than the one that was discarded.
+                    let mut forget = native.prepare(&format!(
+                        "DELETE FROM main.ditto_sync_quarantine WHERE model = ?1 AND id = ?2 AND way = {IGNORED}"
+                    ))?;
+                    forget.bind_i64(1, sql.number)?;
+                    forget.bind_blob(2, record.name)?;
+                    forget.run()?;
+                }
+            }
         }
+        let news = if record.refused {
+            ""
+        } else {
+            "WHERE reason IS NOT excluded.reason OR raw IS NOT excluded.raw"
+        };
         let mut put = native.prepare(&format!(
             "INSERT INTO main.ditto_sync_quarantine (model, id, way, reason, raw, attempts, since)
              VALUES (?1, ?2, ?3, ?4, ?5, 1, {NOW})
-             ON CONFLICT (model, id, way) DO UPDATE SET reason = excluded.reason, raw = excluded.raw, attempts = attempts + 1
-             WHERE reason IS NOT excluded.reason OR raw IS NOT excluded.raw"
+             ON CONFLICT (model, id, way) DO UPDATE SET reason = excluded.reason, raw = excluded.raw, attempts = attempts + 1 {news}"
         ))?;
         put.bind_i64(1, sql.number)?;
         put.bind_blob(2, record.name)?;
@@ -151,6 +251,7 @@ impl Troubles {
             way: Way::Outbound,
             reason,
             raw: &RawRecord::Outbound { last },
+            refused: false,
         };
         self.quarantine(native, sql, &record)
     }
@@ -162,13 +263,36 @@ impl Troubles {
         sql: &ModelSql,
         id: &DocumentId,
     ) -> Result<bool, Fault> {
-        if !self.inbound.remove(&id_key(IdHash::of(id))) {
+        let key = id_key(IdHash::of(id));
+        if !self.inbound.remove(&key) {
             return Ok(false);
+        }
+        if self.ignored.remove(&key).is_some() {
+            let ignored = format!(
+                "DELETE FROM main.ditto_sync_quarantine WHERE model = ?1 AND id = ?2 AND way = {IGNORED}"
+            );
+            delete(native, &ignored, sql, id)?;
         }
         let parked = "DELETE FROM main.ditto_sync_parked WHERE model = ?1 AND id = ?2";
         let was_parked = delete(native, parked, sql, id)?;
         let was_quarantined = delete(native, &delete_records(Way::Inbound), sql, id)?;
         Ok(was_parked || was_quarantined)
+    }
+
+    /// The same, for a row by its name in the quarantine.
+    pub(crate) fn forget_held(
+        &mut self,
+        native: &Native<'_>,
+        sql: &ModelSql,
+        name: &[u8],
+    ) -> Result<(), Fault> {
+        if self.held.remove(name).is_some() {
+            let mut delete = native.prepare(&delete_records(Way::Outbound))?;
+            delete.bind_i64(1, sql.number)?;
+            delete.bind_blob(2, name)?;
+            delete.run()?;
+        }
+        Ok(())
     }
 
     /// Forgets that this row could not be sent.
@@ -183,6 +307,24 @@ impl Troubles {
         }
         Ok(())
     }
+}
+
+/// The document in quarantine.
+pub(crate) fn inbound_record(
+    native: &Native<'_>,
+    sql: &ModelSql,
+    id: &DocumentId,
+) -> Result<Option<RawRecord>, Fault> {
+    let mut select = native.prepare(&format!(
+        "SELECT raw FROM main.ditto_sync_quarantine WHERE model = ?1 AND id = ?2 AND way = {}",
+        way_number(Way::Inbound)
+    ))?;
+    select.bind_i64(1, sql.number)?;
+    select.bind_blob(2, &row_name(id))?;
+    if !select.step()? {
+        return Ok(None);
+    }
+    Ok(Some(codec::decode(select.column_blob(0)?)?))
 }
 
 /// How the parked and quarantine tables name a row.
@@ -250,8 +392,24 @@ fn kind_number(kind: ConflictKind) -> i64 {
         ConflictKind::LocalReplacedByAdoption => 5,
         ConflictKind::LocalDroppedByRestore => 6,
         ConflictKind::LostByStore => 7,
+        ConflictKind::LocalDiscarded => 8,
         _ => 0,
     }
+}
+
+/// The kind of a number in the table; `None` for one that a newer version wrote.
+pub(crate) fn kind_of(number: i64) -> Option<ConflictKind> {
+    Some(match number {
+        1 => ConflictKind::LocalKept,
+        2 => ConflictKind::LocalDroppedByDelete,
+        3 => ConflictKind::RemoteErasedByDelete,
+        4 => ConflictKind::RemoteReplacedByInsert,
+        5 => ConflictKind::LocalReplacedByAdoption,
+        6 => ConflictKind::LocalDroppedByRestore,
+        7 => ConflictKind::LostByStore,
+        8 => ConflictKind::LocalDiscarded,
+        _ => return None,
+    })
 }
 
 fn named_id(name: &[u8]) -> Result<Option<u128>, Fault> {

@@ -12,9 +12,11 @@ use ditto_sync_core::{
     adapter::DittoAdapter,
     audit::{AuditedRow, RowDigest},
     descriptor::ModelDescriptor,
+    explain::{ConflictReport, RowTrace},
     hash::IdHash,
     id::DocumentId,
     intent::Intent,
+    quarantine::{QuarantineRecord, Release, Released},
     repository::{
         Acknowledged, Applied, Draft, DraftRequest, Finding, InboundBatch, Mark, PendingCount, Quarantined,
         Recovered, Recovery, Repository, RepositoryError, RowRef, SyncState,
@@ -35,8 +37,9 @@ use crate::{
     error::Context,
     inspect, limits,
     lock::CoordinatorLock,
-    options, prepare, recover,
+    options, prepare, recover, release,
     state::{self, Session},
+    trace,
     wake::Watch,
     write::WriteTransaction,
 };
@@ -273,6 +276,26 @@ impl Repository for SqliteRepository {
     async fn pending(&self) -> Result<Vec<PendingCount>, RepositoryError> {
         let session = self.inner.session()?;
         inspect::pending(&session, &self.inner.reader).await
+    }
+
+    async fn quarantine(&self) -> Result<Vec<QuarantineRecord>, RepositoryError> {
+        let session = self.inner.session()?;
+        trace::quarantine(&session, &self.inner.reader).await
+    }
+
+    async fn release(&self, row: &RowRef, release: &Release) -> Result<Released, RepositoryError> {
+        let session = self.inner.session()?;
+        release::release(&session, self.inner.connections(), row, release).await
+    }
+
+    async fn trace(&self, row: &RowRef) -> Result<RowTrace, RepositoryError> {
+        let session = self.inner.session()?;
+        trace::trace(&session, &self.inner.reader, row).await
+    }
+
+    async fn conflicts(&self) -> Result<Vec<ConflictReport>, RepositoryError> {
+        let session = self.inner.session()?;
+        trace::conflicts(&session, &self.inner.reader).await
     }
 
     async fn mark(&self, marks: &[Mark]) -> Result<(), RepositoryError> {

@@ -11,6 +11,7 @@ mod incoming;
 mod inspection;
 mod outgoing;
 mod recovery;
+mod release;
 mod transaction;
 
 use std::{
@@ -20,9 +21,11 @@ use std::{
 
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
+    explain::{ConflictReport, RowTrace},
     hash::IdHash,
     id::DocumentId,
     intent::{Intent, ReplicaId},
+    quarantine::{QuarantineRecord, Release, Released},
     repository::{
         Acknowledged, Applied, Draft, DraftRequest, InboundBatch, Mark, PendingCount, Quarantined, Recovered,
         Recovery, Repository, RepositoryError, RowRef, SyncState,
@@ -315,6 +318,41 @@ impl Repository for MemoryRepository {
         .await
     }
 
+    async fn quarantine(&self) -> Result<Vec<QuarantineRecord>, RepositoryError> {
+        self.transaction("list the quarantine", |state| (state.durable.quarantine_records(&state.models), false))
+            .await
+    }
+
+    async fn release(&self, row: &RowRef, release: &Release) -> Result<Released, RepositoryError> {
+        let (before, released) = self
+            .transaction("release a record from quarantine", |state| {
+                let before = state.durable.last_seq;
+                let backup = state.durable.clone();
+                let replica = state.replica();
+                let released = state.durable.carry_out(row, release, replica);
+                let done = matches!(released, Released::Done { .. });
+                if !done {
+                    state.durable = backup;
+                }
+                ((before, released), done)
+            })
+            .await?;
+        if self.lock().durable.last_seq != before {
+            self.wake();
+        }
+        Ok(released)
+    }
+
+    async fn trace(&self, row: &RowRef) -> Result<RowTrace, RepositoryError> {
+        self.transaction("look at a row", |state| (state.durable.trace(row), false))
+            .await
+    }
+
+    async fn conflicts(&self) -> Result<Vec<ConflictReport>, RepositoryError> {
+        self.transaction("list the conflicts", |state| (state.durable.reports(), false))
+            .await
+    }
+
     async fn mark(&self, marks: &[Mark]) -> Result<(), RepositoryError> {
         self.transaction("set marks", |state| ((), state.durable.set_marks(marks)))
             .await
@@ -340,6 +378,8 @@ impl State {
             let table = self.durable.table(model);
             wrote |= table.captured != model.direction().sends();
             table.captured = model.direction().sends();
+            // Not a write: what was kept is that they were refused, and this process may be another one.
+            table.held_back.values_mut().for_each(|held| held.again = durable::Again::Restarted);
         }
         self.models = models.to_vec();
         (self.sync_state(), wrote)

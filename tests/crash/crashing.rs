@@ -5,9 +5,11 @@ use std::collections::HashSet;
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
     document::Document,
+    explain::{ConflictReport, RowTrace},
     hash::IdHash,
     id::DocumentId,
     intent::{Intent, OutboxSeq, ReplicaId},
+    quarantine::{QuarantineRecord, Release, Released},
     query::Query,
     repository::{
         Acknowledged, Applied, Draft, DraftRequest, InboundBatch, Mark, PendingCount, Quarantined, Recovered,
@@ -179,6 +181,26 @@ impl<R: Repository> Repository for CrashingRepository<R> {
 
     async fn pending(&self) -> Result<Vec<PendingCount>, RepositoryError> {
         self.hooks.around("pending", self.repository.pending()).await
+    }
+
+    async fn quarantine(&self) -> Result<Vec<QuarantineRecord>, RepositoryError> {
+        self.hooks
+            .around("quarantine", self.repository.quarantine())
+            .await
+    }
+
+    async fn release(&self, row: &RowRef, release: &Release) -> Result<Released, RepositoryError> {
+        self.hooks
+            .around("release", self.repository.release(row, release))
+            .await
+    }
+
+    async fn trace(&self, row: &RowRef) -> Result<RowTrace, RepositoryError> {
+        self.hooks.around("trace", self.repository.trace(row)).await
+    }
+
+    async fn conflicts(&self) -> Result<Vec<ConflictReport>, RepositoryError> {
+        self.hooks.around("conflicts", self.repository.conflicts()).await
     }
 
     async fn mark(&self, marks: &[Mark]) -> Result<(), RepositoryError> {

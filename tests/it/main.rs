@@ -7,6 +7,7 @@ mod keys;
 mod lessons;
 mod offline;
 mod process;
+mod quarantine;
 mod records;
 mod start;
 mod triggers;

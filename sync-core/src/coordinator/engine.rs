@@ -1,17 +1,18 @@
 //! The loop of a coordinator: [`Engine`]. What each step does stands in the sibling modules.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Setup, SyncError, auditing::Audit, handle::Command, queue::Queues, reporter::Reporter, signals::Signal,
+    Setup, SyncError, auditing::Audit, handle::Command, queue::Queues, reporter::Reporter, requests::Request,
+    signals::Signal, suspects::Suspects,
 };
 use crate::{
     batching::Batching,
     descriptor::ModelDescriptor,
-    limits::PEER_CHECK_PAUSE,
-    repository::{Mark, Repository, SyncState},
+    limits::{BISECT_PAUSE, BISECT_STEPS, PEER_CHECK_PAUSE},
+    repository::{Mark, Repository, RowRef, SyncState},
     retry::Backoff,
     status::Phase,
     store::{ChangeBatch, DocumentStore, StoreError},
@@ -43,6 +44,16 @@ pub(super) struct Engine<R: Repository, S: DocumentStore> {
     pub(super) unpark: bool,
     /// The app takes the replaced store as complete.
     pub(super) accepted: bool,
+    /// Rows whose writes keep failing.
+    pub(super) suspects: Suspects,
+    /// Of them, those that may have changed.
+    pub(super) looks: VecDeque<RowRef>,
+    /// A search for one has just made a step.
+    pub(super) searching: bool,
+    /// Such steps since the last long pause.
+    pub(super) steps: u32,
+    /// What was asked about single records.
+    pub(super) requests: VecDeque<Request>,
     /// What was asked about differences between tables and store.
     pub(super) audits: Vec<Audit>,
     /// Who waits for the store to have everything local.
@@ -77,6 +88,11 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             refusals: 0,
             unpark: true,
             accepted: false,
+            suspects: Suspects::new(setup.seed),
+            looks: VecDeque::new(),
+            searching: false,
+            steps: 0,
+            requests: VecDeque::new(),
             audits: Vec::new(),
             settling: Vec::new(),
             repository,
@@ -130,6 +146,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 return Ok(Flow::Stop);
             }
         }
+        self.serve().await;
         if std::mem::take(&mut self.accepted) && self.state.await_peer {
             self.trust_store().await?;
         }
@@ -148,13 +165,19 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             return Ok(Flow::Continue);
         }
         self.idle().await?;
-        // A store can catch up without a document of ours changing.
-        let time = self
-            .state
-            .await_peer
-            .then(|| self.setup.clock.sleep(PEER_CHECK_PAUSE));
+        let time = self.next_look().map(|pause| self.setup.clock.sleep(pause));
         let signal = self.signal(time).await;
         self.take(signal)
+    }
+
+    /// How long to wait at most when nothing happens.
+    fn next_look(&self) -> Option<Duration> {
+        if self.state.await_peer {
+            // A store can catch up without a document of ours changing.
+            return Some(PEER_CHECK_PAUSE);
+        }
+        let now = self.setup.clock.now();
+        self.suspects.next_due().map(|due| due.since(now))
     }
 
     /// One step: the intent in flight before anything else, then a chunk of what came in, then what is to go out.
@@ -170,14 +193,19 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
 
     /// Something worked: failures are over.
     fn worked(&mut self) {
-        self.backoff.succeed();
-        self.reporter.recovered();
+        // A row that is set aside is a failure that is not over: it may be that the store takes no writes.
+        if !self.suspects.any_aside() {
+            self.backoff.succeed();
+            self.reporter.recovered();
+        }
         self.reporter.phase(self.phase());
     }
 
     fn phase(&self) -> Phase {
         if self.state.await_peer {
             Phase::AwaitingPeer
+        } else if self.suspects.any_aside() {
+            Phase::Retrying
         } else if self.reconciled {
             Phase::Live
         } else {
@@ -205,7 +233,10 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         self.remember_frontier().await?;
         let pending = self.repository.pending().await?;
         self.reporter.pending(&pending);
-        if !self.state.await_peer {
+        if !self.suspects.any_aside() {
+            self.suspects.idle();
+        }
+        if !self.state.await_peer && !self.suspects.any_aside() {
             for waiting in self.settling.drain(..) {
                 // Whoever gave up waiting needs no answer.
                 let _ = waiting.send(());
@@ -221,7 +252,11 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 self.settling.push(reply);
                 self.local = true;
             }
-            Signal::Command(Some(Command::Wake)) | Signal::Local => self.local = true,
+            Signal::Command(Some(Command::Wake)) | Signal::Local => {
+                self.local = true;
+                self.looks = self.suspects.in_quarantine().cloned().collect();
+            }
+            Signal::Command(Some(Command::Ask(request))) => self.requests.push_back(request),
             Signal::Command(Some(Command::Reconcile)) => self.restart_observations(),
             Signal::Command(Some(Command::AcceptStore)) => self.accepted = true,
             Signal::Command(Some(Command::Audit(audit))) => self.audits.push(audit),
@@ -261,7 +296,13 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
 
     /// Waits after a failure, longer each time.
     async fn retry(&mut self, error: &SyncError) -> Flow {
-        let pause = self.backoff.fail();
+        let pause = if std::mem::take(&mut self.searching) && self.steps < BISECT_STEPS {
+            self.steps += 1;
+            BISECT_PAUSE
+        } else {
+            self.steps = 0;
+            self.backoff.fail()
+        };
         self.reporter.failed(error, pause);
         self.reporter.phase(Phase::Retrying);
         // Best effort: it may be the database that fails.
@@ -276,6 +317,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         let clock = std::sync::Arc::clone(&self.setup.clock);
         let until = clock.now().after(duration);
         loop {
+            self.serve().await;
             let left = until.since(clock.now());
             if left.is_zero() {
                 return Flow::Continue;

@@ -8,7 +8,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{SyncError, auditing::Audit, reporter::Reporter};
+use super::{SyncError, auditing::Audit, reporter::Reporter, requests::Request};
 use crate::{
     clock::Clock,
     status::{SyncEvent, SyncStatus},
@@ -29,6 +29,7 @@ pub struct SyncHandle {
 pub(super) enum Command {
     Shutdown,
     Settle(oneshot::Sender<()>),
+    Ask(Request),
     Reconcile,
     Wake,
     AcceptStore,
@@ -103,6 +104,18 @@ impl SyncHandle {
     /// Tells the coordinator something; an error when it has stopped.
     pub(super) async fn command(&self, command: Command) -> Result<(), ()> {
         self.commands.send(command).await.map_err(drop)
+    }
+
+    /// Answers when everything local has reached the store.
+    pub(super) async fn settle(&self) -> oneshot::Receiver<()> {
+        let (reply, settled) = oneshot::channel();
+        // A stopped coordinator drops the reply, which the receiver notices.
+        let _ = self.command(Command::Settle(reply)).await;
+        settled
+    }
+
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.clock
     }
 
     /// Looks for local changes now. Needed only where triggers are switched off.

@@ -1,13 +1,21 @@
 //! Keeps status and events up to date: [`Reporter`].
 
-use std::{collections::HashSet, error::Error, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    error::Error,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tokio::sync::{broadcast, watch};
 
+use super::history::History;
 use crate::{
     clock::Clock,
     descriptor::ModelDescriptor,
+    explain::HistoryEvent,
     hash::{ContentHash, IdHash},
+    id::DocumentId,
     intent::Intent,
     limits::{ECHOES_REMEMBERED, EVENTS_KEPT},
     merge::Conflict,
@@ -22,6 +30,7 @@ pub(super) struct Reporter {
     clock: Arc<dyn Clock>,
     /// Own writes whose echo has not come back, to tell it from a re-delivery. Only the status depends on it.
     echoes: HashSet<(&'static str, IdHash, ContentHash)>,
+    history: History,
 }
 
 /// How many of each collection; there are few.
@@ -62,6 +71,7 @@ impl Reporter {
             events: broadcast::Sender::new(EVENTS_KEPT),
             clock,
             echoes: HashSet::new(),
+            history: History::default(),
         }
     }
 
@@ -117,7 +127,28 @@ impl Reporter {
             .send_if_modified(|status| status.last_error.take().is_some());
     }
 
+    /// What this coordinator remembers of a row.
+    pub(super) fn history(&self, collection: &str, id: &DocumentId) -> Vec<(SystemTime, HistoryEvent)> {
+        self.history.of(collection, id)
+    }
+
+    /// Something happened to a row that is no event of its own.
+    pub(super) fn note(&mut self, row: &RowRef, event: HistoryEvent) {
+        let now = self.clock.wall();
+        self.history.note(now, (row.model.collection(), &row.id), event);
+    }
+
+    /// The same happened to all rows of an intent.
+    pub(super) fn note_intent(&mut self, intent: &Intent, event: &HistoryEvent) {
+        let now = self.clock.wall();
+        for operation in &intent.operations {
+            let row = (operation.model.collection(), &operation.id);
+            self.history.note(now, row, event.clone());
+        }
+    }
+
     pub(super) fn sent(&mut self, intent: &Intent) {
+        self.note_intent(intent, &HistoryEvent::Sent(intent.batch));
         if self.echoes.len() > ECHOES_REMEMBERED {
             self.echoes.clear();
         }
@@ -143,6 +174,7 @@ impl Reporter {
         let mut counts = Counts::default();
         for row in &applied.changed {
             counts.add(row.model.collection());
+            self.note(row, HistoryEvent::Applied);
             self.event(SyncEvent::Applied {
                 collection: row.model.collection(),
                 id: row.id.clone(),
@@ -152,7 +184,8 @@ impl Reporter {
             self.collection(collection, |status| status.applied += count);
         }
         self.conflicts(&applied.conflicts);
-        for RowRef { model, id } in &applied.parked {
+        for row @ RowRef { model, id } in &applied.parked {
+            self.note(row, HistoryEvent::Parked);
             self.event(SyncEvent::Parked {
                 collection: model.collection(),
                 id: id.clone(),
@@ -161,19 +194,27 @@ impl Reporter {
         self.quarantined(&applied.quarantined);
     }
 
-    pub(super) fn conflicts(&self, conflicts: &[Conflict]) {
+    pub(super) fn conflicts(&mut self, conflicts: &[Conflict]) {
+        let now = self.clock.wall();
         for conflict in conflicts {
+            let row = (conflict.collection, &conflict.id);
+            self.history.note(now, row, HistoryEvent::Conflict(conflict.kind));
             self.collection(conflict.collection, |status| status.conflicts += 1);
             self.event(SyncEvent::Conflict(conflict.clone()));
         }
     }
 
-    pub(super) fn quarantined(&self, records: &[Quarantined]) {
+    pub(super) fn quarantined(&mut self, records: &[Quarantined]) {
+        let now = self.clock.wall();
         for record in records {
             let (collection, reason): (_, Arc<str>) =
                 (record.model.collection(), record.reason.as_str().into());
             tracing::warn!(collection, id = ?record.id, way = ?record.way, %reason, "a record is in quarantine");
             self.collection(collection, |status| status.last_error = Some(Arc::clone(&reason)));
+            if let Some(id) = &record.id {
+                let event = HistoryEvent::Quarantined(record.way, Arc::clone(&reason));
+                self.history.note(now, (collection, id), event);
+            }
             self.event(SyncEvent::Quarantined {
                 collection,
                 id: record.id.clone(),
@@ -219,6 +260,7 @@ impl Reporter {
             .chain(&applied.parked)
             .map(|row| (row.model.collection(), &row.id));
         let met: HashSet<_> = rows.collect();
+        let now = self.clock.wall();
         let (mut suppressed, mut skipped) = (Counts::default(), Counts::default());
         let known = items
             .iter()
@@ -232,6 +274,12 @@ impl Reporter {
                 }
                 Incoming::Absent | Incoming::Unreadable { .. } => false,
             };
+            let event = if is_echo {
+                HistoryEvent::Echoed
+            } else {
+                HistoryEvent::Redelivered
+            };
+            self.history.note(now, (collection, &item.id), event);
             if is_echo {
                 suppressed.add(collection);
             } else {

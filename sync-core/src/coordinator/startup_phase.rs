@@ -34,6 +34,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             self.state.store = Some(identity.store);
             self.state.frontier = frontier;
         }
+        self.retry_quarantined().await?;
         self.reporter.phase(if self.state.await_peer {
             Phase::AwaitingPeer
         } else {

@@ -208,6 +208,11 @@ impl Pass {
         for run in slice.chunk_by(alike) {
             let first = &work[run[0]];
             let sql = &session.models()[first.model];
+            if let Some(reason) = &memory.models[first.model].unusable {
+                let failed = run.iter().map(|&at| (at, Failure::Unreadable(reason.clone())));
+                self.failures.extend(failed);
+                continue;
+            }
             // Free, while a raised guard costs a statement per row. Changing it makes SQLite prepare its statements again, so never row by row.
             let silent = first.is_upsert() && !sql.user_triggers;
             if silent {

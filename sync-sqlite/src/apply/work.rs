@@ -8,6 +8,7 @@ use ditto_sync_core::{
 };
 
 use crate::{
+    codec::RawRecord,
     known::id_key,
     state::{Memory, Session},
 };
@@ -35,8 +36,9 @@ impl Work<'_> {
         if !session.models()[self.model].model.direction().receives() {
             return true;
         }
-        if memory.models[self.model].troubles.concern_inbound(self.id) {
-            return false;
+        let troubles = &memory.models[self.model].troubles;
+        if troubles.concern_inbound(self.id) {
+            return troubles.ignore(self.id, || self.raw());
         }
         let of_model = &memory.models[self.model];
         if of_model.outbox.is_missed(self.id) || of_model.vanished.contains(&self.id) {
@@ -47,6 +49,15 @@ impl Work<'_> {
             Incoming::Absent => known.is_none(),
             Incoming::Present(remote) => remote.in_scope && known == Some(remote.hash),
             Incoming::Unreadable { .. } => false,
+        }
+    }
+
+    /// What the quarantine keeps of it.
+    pub(super) fn raw(&self) -> RawRecord {
+        match &self.item.incoming {
+            Incoming::Absent => RawRecord::Inbound(None),
+            Incoming::Present(remote) => RawRecord::InboundColumns(remote.image.columns().to_vec()),
+            Incoming::Unreadable { document, .. } => RawRecord::Inbound(Some(document.clone())),
         }
     }
 

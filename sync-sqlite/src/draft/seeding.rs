@@ -26,7 +26,8 @@ impl Drafting<'_> {
         model: usize,
     ) -> Result<bool, Fault> {
         let sql = &self.session.models()[model];
-        if memory.persisted.seeded[model] || !sql.model.direction().sends() {
+        let unusable = memory.models[model].unusable.is_some();
+        if memory.persisted.seeded[model] || !sql.model.direction().sends() || unusable {
             return Ok(false);
         }
         let mut seeding = memory.models[model].seeding.clone();
@@ -57,6 +58,12 @@ impl Drafting<'_> {
             progress = true;
             seeding.after = Some(columns);
             if !is_unmet(memory, model, &id) {
+                continue;
+            }
+            if !self.request.rows.admit(sql.model, IdHash::of(&id)) {
+                // Not now: so this pass is not the last one.
+                seeding.found = true;
+                self.postponed = true;
                 continue;
             }
             let decision = canonical(sql, read_image(&rows, sql, sql.keys()))?.and_then(|row| {
@@ -97,7 +104,7 @@ impl Drafting<'_> {
         memory.models[model].seeding = Default::default();
         if found {
             // Another pass tells whether all of it was taken.
-            self.draft.more = true;
+            self.draft.more |= !self.postponed || !self.operations.is_empty();
         } else {
             memory
                 .persisted

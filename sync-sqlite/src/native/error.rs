@@ -91,6 +91,11 @@ impl NativeError {
         self.constraint().is_some()
     }
 
+    /// The statement cannot be prepared, as when its table is gone.
+    pub(crate) fn is_about_the_schema(&self) -> bool {
+        self.primary() == Some(libsqlite3_sys::SQLITE_ERROR)
+    }
+
     fn primary(&self) -> Option<c_int> {
         self.code().map(|code| code & 0xff)
     }

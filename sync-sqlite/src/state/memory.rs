@@ -28,6 +28,10 @@ pub(crate) struct Memory {
     known_written: usize,
     doubtful: bool,
     known_doubtful: bool,
+    /// No draft has looked at the rows in quarantine since the start.
+    fresh: bool,
+    /// The schema that the tables were last checked against.
+    schema: Option<i64>,
     /// Reading has changed outbox entries: even a transaction that found nothing to do has to be committed.
     settled_entries: bool,
 }
@@ -40,6 +44,8 @@ pub(crate) struct ModelMemory {
     pub(crate) known: Option<Known>,
     pub(crate) troubles: Troubles,
     pub(crate) seeding: Seeding,
+    /// Why the table cannot be used: it was dropped, or lost a column, while the coordinator ran.
+    pub(crate) unusable: Option<String>,
     /// Known rows that were gone at the last reconcile though no trigger saw a delete.
     pub(crate) vanished: HashSet<u128>,
     /// How often in a row a trigger of the app has answered what was but an answer to its last stamp.
@@ -67,6 +73,8 @@ impl Memory {
             // Outboxes and troubles have not been read yet.
             doubtful: true,
             known_doubtful: false,
+            fresh: true,
+            schema: None,
             settled_entries: false,
         }
     }
@@ -80,6 +88,11 @@ impl Memory {
     pub(crate) fn doubt_everything(&mut self) {
         self.doubtful = true;
         self.known_doubtful = true;
+    }
+
+    /// A draft has looked at everything: what is in quarantine now stays there until it changes.
+    pub(crate) fn drafted(&mut self) {
+        self.fresh = false;
     }
 
     /// A write transaction has begun.
@@ -105,11 +118,46 @@ impl Memory {
                 memory.outbox = Outbox::default();
                 memory.troubles = Troubles::load(native, sql.number)?;
                 memory.seeding = Seeding::default();
+                if self.fresh {
+                    memory.troubles.try_held_again();
+                }
             }
         }
         self.doubtful = true;
         self.settled_entries = false;
+        self.check_tables(native, models)?;
         self.read_outboxes(native, models)
+    }
+
+    /// Looks whether the tables are still there, if the schema has changed. One that is gone must not stop the others.
+    fn check_tables(&mut self, native: &Native<'_>, models: &[ModelSql]) -> Result<(), Fault> {
+        let mut version = native.prepare("PRAGMA main.schema_version")?;
+        version.step()?;
+        let schema = version.column_i64(0);
+        drop(version);
+        if self.schema == Some(schema) {
+            return Ok(());
+        }
+        // A statement is prepared against the schema that the connection has in memory; running one is what brings that up to date.
+        let mut refresh = native.prepare("SELECT count(*) FROM main.sqlite_schema")?;
+        refresh.step()?;
+        drop(refresh);
+        for (memory, sql) in self.models.iter_mut().zip(models) {
+            memory.unusable = None;
+            for statement in [&sql.select_row, &sql.insert_row] {
+                match native.prepare(statement) {
+                    Ok(_) => {}
+                    Err(error) if error.is_about_the_schema() => {
+                        let table = sql.model.table();
+                        tracing::error!(table, %error, "a table cannot be used any more");
+                        memory.unusable = Some(format!("the table cannot be used: {error}"));
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        self.schema = Some(schema);
+        Ok(())
     }
 
     /// Reads the outbox entries that are new.

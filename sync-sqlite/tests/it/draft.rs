@@ -179,6 +179,7 @@ async fn a_cancelled_draft_or_acknowledgement_can_be_repeated() {
             operations_max: PLENTY,
             seed: true,
             scopes: &scopes,
+            rows: ditto_sync_core::repository::DraftRows::All,
         };
         let drafted = cancelled_after(polls, till.repository.draft(request)).await;
         // What a coordinator does that cannot know: it asks what is in flight.

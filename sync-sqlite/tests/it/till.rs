@@ -209,6 +209,7 @@ impl Till {
             operations_max,
             seed: true,
             scopes: &self.scopes,
+            rows: ditto_sync_core::repository::DraftRows::All,
         };
         self.repository.draft(request).await.unwrap()
     }

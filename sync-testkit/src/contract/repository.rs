@@ -11,6 +11,7 @@ pub mod models;
 pub mod preparing;
 pub mod random;
 pub mod recovering;
+pub mod releasing;
 pub mod scope;
 pub mod sending;
 pub mod settling;
@@ -88,6 +89,11 @@ macro_rules! repository_contract {
             recovering: another_store_leaves_everything_unsent, a_restored_file_reports_what_was_pending,
                 a_store_behind_makes_lost_patches_pending_again, a_store_behind_makes_lost_inserts_pending_again,
                 a_store_behind_makes_lost_deletes_pending_again;
+            releasing: what_is_in_quarantine_is_listed_with_its_content, a_retried_row_is_sent_again_and_its_attempts_are_counted,
+                a_discarded_update_goes_back_to_its_base, a_discarded_insert_is_removed, a_row_in_quarantine_is_mended_by_an_edit,
+                an_edit_that_does_not_fit_changes_nothing, a_discarded_document_is_ignored_until_it_changes,
+                an_edited_document_becomes_the_row_and_is_sent, an_edited_document_survives_a_crash,
+                what_is_not_in_quarantine_cannot_be_released, a_row_is_traced, a_draft_leaves_out_what_it_is_told_to;
             random: the_base_is_what_was_last_agreed_on, counters_equal_the_sum_of_all_increments, it_agrees_with_the_repository_in_memory;
         );
     };

@@ -2,11 +2,15 @@
 //!
 //! Not here: which of them a transaction does (`app`, `outgoing`, `incoming`, `recovery`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, SystemTime},
+};
 
 use ditto_sync_core::{
     column::Image,
     descriptor::{LeftScope, ModelDescriptor, RowError},
+    document::Document,
     hash::ContentHash,
     id::DocumentId,
     intent::{Intent, OutboxSeq, ReplicaId},
@@ -37,6 +41,10 @@ pub(super) struct Durable {
     pub(super) frontier: Option<Frontier>,
     pub(super) await_peer: bool,
     pub(super) conflicts: Vec<Conflict>,
+    /// When they met, as [`now`](Self::now) counts.
+    pub(super) conflict_times: Vec<SystemTime>,
+    /// Transactions that have asked for the time.
+    pub(super) ticks: u64,
 }
 
 /// An acknowledged intent that can still be taken back.
@@ -60,7 +68,9 @@ pub(super) struct Table {
     pub(super) kept: BTreeSet<DocumentId>,
     pub(super) parked: BTreeMap<DocumentId, String>,
     pub(super) held_back: BTreeMap<DocumentId, HeldBack>,
-    pub(super) unreadable: BTreeMap<DocumentId, String>,
+    pub(super) unreadable: BTreeMap<DocumentId, Unreadable>,
+    /// Documents that were discarded: they are ignored until they change.
+    pub(super) ignored: BTreeMap<DocumentId, Unreadable>,
     pub(super) cursor: Option<Cursor>,
     pub(super) reconciled: Option<Query>,
 }
@@ -78,6 +88,28 @@ pub(super) struct Entry {
 pub(super) struct HeldBack {
     pub(super) last: Option<OutboxSeq>,
     pub(super) reason: String,
+    pub(super) attempts: u64,
+    pub(super) since: SystemTime,
+    pub(super) again: Again,
+}
+
+/// Whether a row that was held back is tried again whatever its newest entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    No,
+    /// The process is new.
+    Restarted,
+    /// Someone asked for it.
+    Asked,
+}
+
+/// A document quarantined on its way in.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Unreadable {
+    pub(super) reason: String,
+    pub(super) document: Option<Document>,
+    pub(super) attempts: u64,
+    pub(super) since: SystemTime,
 }
 
 impl Table {
@@ -92,6 +124,7 @@ impl Table {
             parked: BTreeMap::new(),
             held_back: BTreeMap::new(),
             unreadable: BTreeMap::new(),
+            ignored: BTreeMap::new(),
             cursor: None,
             reconciled: None,
         }
@@ -144,14 +177,27 @@ impl Table {
     pub(super) fn is_held_back(&self, id: &DocumentId) -> bool {
         self.parked.contains_key(id)
             || self.unreadable.contains_key(id)
+            || self.ignored.contains_key(id)
             || self
                 .held_back
                 .get(id)
-                .is_some_and(|held| held.last == self.last_entry(id))
+                .is_some_and(|held| held.again == Again::No && held.last == self.last_entry(id))
     }
 }
 
 impl Durable {
+    /// A database in memory has no clock: a run with the same calls is to have the same outcome. Each look is a second later.
+    pub(super) fn now(&mut self) -> SystemTime {
+        self.ticks += 1;
+        SystemTime::UNIX_EPOCH + Duration::from_secs(self.ticks)
+    }
+
+    pub(super) fn report(&mut self, conflict: Conflict) {
+        let now = self.now();
+        self.conflicts.push(conflict);
+        self.conflict_times.push(now);
+    }
+
     pub(super) fn table(&mut self, model: &'static ModelDescriptor) -> &mut Table {
         self.tables
             .entry(model.collection())
@@ -303,6 +349,7 @@ impl Durable {
             table.kept.clear();
             table.parked.clear();
             table.unreadable.clear();
+            table.ignored.clear();
             table.cursor = None;
             table.reconciled = None;
         }

@@ -9,7 +9,7 @@ use ditto_sync_core::{
     repository::{Applied, InboundBatch, InboundItem, Incoming, Quarantined, Remote, RowRef, Way},
 };
 
-use super::durable::Durable;
+use super::durable::{Durable, Unreadable};
 
 /// A batch on its way into the tables, over as many transactions as it takes.
 pub(super) struct Arrival<'a> {
@@ -219,7 +219,7 @@ impl Durable {
         table.mended(id);
         outcome.released |= self.release(model, id);
         if let Some(conflict) = decision.conflict {
-            self.conflicts.push(conflict.clone());
+            self.report(conflict.clone());
             outcome.applied.conflicts.push(conflict);
         }
     }
@@ -228,7 +228,8 @@ impl Durable {
     fn release(&mut self, model: &'static ModelDescriptor, id: &DocumentId) -> bool {
         let table = self.table(model);
         let parked = table.parked.remove(id).is_some();
-        table.unreadable.remove(id).is_some() || parked
+        let ignored = table.ignored.remove(id).is_some();
+        table.unreadable.remove(id).is_some() || parked || ignored
     }
 
     fn park(&mut self, item: &InboundItem, reason: String, outcome: &mut Outcome) -> bool {
@@ -243,12 +244,33 @@ impl Durable {
     }
 
     fn quarantine(&mut self, item: &InboundItem, reason: String, outcome: &mut Outcome) -> Step {
+        let document = match &item.incoming {
+            Incoming::Absent => None,
+            Incoming::Present(remote) => item.model.document_of(&item.id, &remote.image).ok(),
+            Incoming::Unreadable { document, .. } => Some(document.clone()),
+        };
+        let now = self.now();
         let table = self.table(item.model);
         let waited = table.parked.remove(&item.id).is_some();
-        if table.unreadable.get(&item.id) == Some(&reason) && !waited {
+        let before = table.unreadable.get(&item.id);
+        if table
+            .ignored
+            .get(&item.id)
+            .is_some_and(|ignored| ignored.document == document)
+        {
             return Step::Idle;
         }
-        table.unreadable.insert(item.id.clone(), reason.clone());
+        if before.is_some_and(|before| before.reason == reason && before.document == document) && !waited {
+            return Step::Idle;
+        }
+        let unreadable = Unreadable {
+            reason: reason.clone(),
+            document,
+            attempts: before.map_or(1, |before| before.attempts + 1),
+            since: before.map_or(now, |before| before.since),
+        };
+        table.ignored.remove(&item.id);
+        table.unreadable.insert(item.id.clone(), unreadable);
         outcome.applied.quarantined.push(Quarantined {
             model: item.model,
             id: Some(item.id.clone()),

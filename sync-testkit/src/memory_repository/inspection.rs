@@ -105,7 +105,7 @@ impl MemoryRepository {
                 table
                     .unreadable
                     .iter()
-                    .map(|(id, reason)| record(id, Way::Inbound, reason)),
+                    .map(|(id, unreadable)| record(id, Way::Inbound, &unreadable.reason)),
             );
         }
         found

@@ -2,14 +2,15 @@
 
 use ditto_sync_core::{
     descriptor::{ModelDescriptor, RowError},
+    hash::IdHash,
     id::DocumentId,
-    intent::{BatchId, Intent, Operation, ReplicaId},
+    intent::{BatchId, Intent, Operation, OutboxSeq, ReplicaId},
     merge::{Outbound, outbound},
     repository::{Acknowledged, Draft, DraftRequest, Quarantined, RowRef, Way},
     scope::Scopes,
 };
 
-use super::durable::{Durable, HeldBack};
+use super::durable::{Again, Durable, HeldBack};
 
 impl Durable {
     /// The draft, and whether anything was written.
@@ -26,7 +27,11 @@ impl Durable {
         let mut draft = Draft::default();
         let mut operations: Vec<Operation> = Vec::new();
         let mut dropped = Vec::new();
+        let mut news = false;
         for RowRef { model, id } in self.to_send(models, request.seed) {
+            if !request.rows.admit(model, IdHash::of(&id)) {
+                continue;
+            }
             match self.outbound_of(model, &id) {
                 Ok(Outbound::Nothing) => {}
                 Ok(Outbound::Drop) => {
@@ -37,13 +42,12 @@ impl Durable {
                     draft.more = true;
                     break;
                 }
-                Ok(Outbound::Send(operation)) => {
-                    self.table(model).held_back.remove(&id);
-                    operations.push(*operation);
+                Ok(Outbound::Send(operation)) => operations.push(*operation),
+                Err(reason) => {
+                    let (record, is_news) = self.hold_back(model, id, reason.to_string());
+                    news |= is_news;
+                    draft.quarantined.push(record);
                 }
-                Err(reason) => draft
-                    .quarantined
-                    .push(self.hold_back(model, id, reason.to_string())),
             }
         }
         draft.dropped = dropped.len();
@@ -57,7 +61,7 @@ impl Durable {
             draft.intent = Some(Intent { batch, operations });
             self.in_flight.clone_from(&draft.intent);
         }
-        let wrote = draft.intent.is_some() || draft.dropped > 0 || !draft.quarantined.is_empty();
+        let wrote = draft.intent.is_some() || draft.dropped > 0 || news;
         (draft, wrote)
     }
 
@@ -69,6 +73,7 @@ impl Durable {
         let mut rows = Vec::with_capacity(sent.operations.len());
         for operation in &sent.operations {
             let table = self.table(operation.model);
+            table.held_back.remove(&operation.id);
             match operation.record.sent {
                 Some(hash) => table.known.insert(operation.id.clone(), hash),
                 None => table.known.remove(&operation.id),
@@ -104,8 +109,7 @@ impl Durable {
             let last = operation
                 .and_then(|operation| operation.record.covers)
                 .or_else(|| table.last_entry(id));
-            let reason = record.reason.clone();
-            table.held_back.insert(id.clone(), HeldBack { last, reason });
+            self.hold(record.model, id, (last, record.reason.clone(), true));
         }
         true
     }
@@ -170,19 +174,46 @@ impl Durable {
         outbound(model, id, &state)
     }
 
-    fn hold_back(&mut self, model: &'static ModelDescriptor, id: DocumentId, reason: String) -> Quarantined {
-        let table = self.table(model);
-        let last = table.last_entry(&id);
+    /// Whether that is news: what the store has refused just now always is.
+    fn hold(
+        &mut self,
+        model: &'static ModelDescriptor,
+        id: &DocumentId,
+        (last, reason, refused): (Option<OutboxSeq>, String, bool),
+    ) -> bool {
+        let now = self.now();
+        let held_back = &mut self.table(model).held_back;
+        let before = held_back.get(id);
+        let news = refused
+            || before.is_none_or(|held| {
+                held.again == Again::Asked || (held.last, &held.reason) != (last, &reason)
+            });
         let held = HeldBack {
             last,
-            reason: reason.clone(),
+            reason,
+            attempts: before.map_or(0, |held| held.attempts) + u64::from(news),
+            since: before.map_or(now, |held| held.since),
+            again: Again::No,
         };
-        table.held_back.insert(id.clone(), held);
-        Quarantined {
+        held_back.insert(id.clone(), held);
+        news
+    }
+
+    fn hold_back(
+        &mut self,
+        model: &'static ModelDescriptor,
+        id: DocumentId,
+        reason: String,
+    ) -> (Quarantined, bool) {
+        let table = self.table(model);
+        let last = table.last_entry(&id);
+        let news = self.hold(model, &id, (last, reason.clone(), false));
+        let quarantined = Quarantined {
             model,
             id: Some(id),
             way: Way::Outbound,
             reason,
-        }
+        };
+        (quarantined, news)
     }
 }

@@ -35,7 +35,9 @@ impl Durable {
             }
             Recovery::StoreBehind { last_applied } => self.take_back(*last_applied),
         };
-        self.conflicts.extend(conflicts.iter().cloned());
+        for conflict in &conflicts {
+            self.report(conflict.clone());
+        }
         conflicts
     }
 

@@ -3,6 +3,7 @@
 
 mod coordinator;
 mod memory_store;
+mod quarantine;
 mod remote_store;
 mod repository;
 mod store_contract;

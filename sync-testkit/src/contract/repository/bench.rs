@@ -111,6 +111,7 @@ impl<F: RepositoryFixture> Bench<F> {
             operations_max,
             seed,
             scopes: &self.scopes,
+            rows: ditto_sync_core::repository::DraftRows::All,
         };
         self.repository.draft(request).await.expect("a draft is made")
     }

@@ -121,7 +121,7 @@ pub async fn a_rejected_row_is_set_aside_until_it_changes<F: RepositoryFixture>(
         way: Way::Outbound,
         reason: "the store does not like tea".to_owned(),
     };
-    bench.discard(&intent, &[rejected]).await;
+    bench.discard(&intent, std::slice::from_ref(&rejected)).await;
     let (intent, operation) = bench.only_operation().await;
     assert_eq!(operation.id, good);
     bench.settle(&intent).await;
@@ -133,6 +133,9 @@ pub async fn a_rejected_row_is_set_aside_until_it_changes<F: RepositoryFixture>(
         "the change is not lost"
     );
     let mut bench = bench.crash().await;
+    let (intent, operation) = bench.only_operation().await;
+    assert_eq!(operation.id, bad, "after a start it is tried once more");
+    bench.discard(&intent, &[rejected]).await;
     bench.assert_nothing_to_send().await;
     bench.update(&STOCK, &bad, &[("product", text("mint"))]).await;
     let (intent, operation) = bench.only_operation().await;

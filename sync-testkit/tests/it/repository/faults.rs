@@ -16,6 +16,7 @@ async fn draft(repository: &MemoryRepository) -> Result<Draft, RepositoryError> 
         operations_max: 10,
         seed: false,
         scopes: &Scopes::everything(),
+        rows: ditto_sync_core::repository::DraftRows::All,
     };
     repository.draft(request).await
 }
