@@ -47,7 +47,8 @@ impl SyncHandle {
     /// When the coordinator has stopped, or the database failed.
     pub async fn repair(&self, report: &AuditReport) -> Result<usize, AuditError> {
         let (reply, answer) = oneshot::channel();
-        self.ask_for(Audit::Repair(report.differences.clone(), reply)).await?;
+        self.ask_for(Audit::Repair(report.differences.clone(), reply))
+            .await?;
         answer
             .await
             .map_err(|_| AuditError::Stopped)?
@@ -138,7 +139,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         for ids in ids.chunks(AUDIT_FETCH) {
             let documents = self.documents(model, ids).await?;
             for (id, (hash, remote)) in ids.iter().zip(documents) {
-                self.compare((position, id), local.get(&hash), remote, report);
+                self.compare((position, id), local.get(&hash), remote.as_ref(), report);
             }
         }
         Ok(())
@@ -149,13 +150,13 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         &mut self,
         (position, id): (usize, &DocumentId),
         row: Option<&AuditedRow>,
-        remote: Option<Remote>,
+        remote: Option<&Remote>,
         report: &mut AuditReport,
     ) {
-        if row.map(|row| row.hash) == remote.as_ref().map(|remote| remote.hash) {
+        if row.map(|row| row.hash) == remote.map(|remote| remote.hash) {
             return;
         }
-        let kind = match (row, &remote) {
+        let kind = match (row, remote) {
             (Some(row), _) if row.known == Some(row.hash) => {
                 self.queues.push(position, [id.clone()]);
                 return;
@@ -173,7 +174,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             collection: model.collection(),
             id: id.clone(),
             kind,
-            fields: differing_fields(model, row, remote.as_ref()),
+            fields: differing_fields(model, row, remote),
         });
     }
 
