@@ -22,11 +22,11 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
+use self::{engine::Engine, reporter::Reporter};
 pub use self::{
     handle::{EventStream, SettleError, ShutdownError, SyncHandle},
     records::{AwaitStoredError, Edit, RecordError},
 };
-use self::{engine::Engine, reporter::Reporter};
 use crate::{
     clock::{Clock, SystemClock},
     config::SyncConfig,

@@ -319,8 +319,10 @@ impl Repository for MemoryRepository {
     }
 
     async fn quarantine(&self) -> Result<Vec<QuarantineRecord>, RepositoryError> {
-        self.transaction("list the quarantine", |state| (state.durable.quarantine_records(&state.models), false))
-            .await
+        self.transaction("list the quarantine", |state| {
+            (state.durable.quarantine_records(&state.models), false)
+        })
+        .await
     }
 
     async fn release(&self, row: &RowRef, release: &Release) -> Result<Released, RepositoryError> {
@@ -379,7 +381,10 @@ impl State {
             wrote |= table.captured != model.direction().sends();
             table.captured = model.direction().sends();
             // Not a write: what was kept is that they were refused, and this process may be another one.
-            table.held_back.values_mut().for_each(|held| held.again = durable::Again::Restarted);
+            table
+                .held_back
+                .values_mut()
+                .for_each(|held| held.again = durable::Again::Restarted);
         }
         self.models = models.to_vec();
         (self.sync_state(), wrote)

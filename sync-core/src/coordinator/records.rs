@@ -211,7 +211,8 @@ impl SyncHandle {
 
     async fn release(&self, collection: &str, id: &DocumentId, release: Release) -> Result<(), RecordError> {
         let row = (collection.to_owned(), id.clone());
-        self.ask_about(|reply| Request::Release(row, release, reply)).await
+        self.ask_about(|reply| Request::Release(row, release, reply))
+            .await
     }
 
     async fn ask_about<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, RecordError> {
