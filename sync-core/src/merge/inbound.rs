@@ -288,7 +288,7 @@ impl Meeting<'_> {
         concerned: impl Fn(usize) -> bool,
     ) -> Option<Conflict> {
         let fields: Vec<_> = (0..self.model.fields().len())
-            .filter(|&at| concerned(at))
+            .filter(|&at| !self.model.fields()[at].is_volatile() && concerned(at))
             .map(|at| FieldConflict {
                 field: self.model.fields()[at].document_name(),
                 local: local.map(|image| image[at].clone()),

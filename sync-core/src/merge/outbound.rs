@@ -29,7 +29,7 @@ pub enum Outbound {
 /// | no | none | present / gone | insert / drop |
 /// | yes | image | gone | delete |
 /// | yes | image | present, some entry is an insert | insert over it |
-/// | yes | image | present, only updates | patch; drop when nothing differs |
+/// | yes | image | present, only updates | patch; drop when nothing differs, or nothing but volatile fields |
 ///
 /// # Errors
 /// When a column cannot be sent; the row is quarantined.
@@ -107,8 +107,13 @@ impl Drafting<'_> {
     ) -> Result<Outbound, RowError> {
         let (mut set, mut increments) = (Vec::new(), Vec::new());
         let (mut undo_set, mut undo_increments) = (Vec::new(), Vec::new());
-        for (at, field) in self.model.fields().iter().enumerate() {
-            if row[at] == base[at] {
+        let fields = self.model.fields();
+        if (0..fields.len()).all(|at| fields[at].is_volatile() || row[at] == base[at]) {
+            return Ok(Outbound::Drop);
+        }
+        for (at, field) in fields.iter().enumerate() {
+            // Volatile fields travel with every change of another: whether they have changed since they were last sent, the base does not tell.
+            if row[at] == base[at] && !field.is_volatile() {
                 continue;
             }
             if field.is_counter() {
@@ -122,9 +127,6 @@ impl Drafting<'_> {
                 ));
                 undo_set.push((at, base[at].clone(), row[at].clone()));
             }
-        }
-        if set.is_empty() && increments.is_empty() {
-            return Ok(Outbound::Drop);
         }
         record.sent = Some(ContentHash::of(self.model, row));
         record.undo = Undo::Patch {

@@ -19,3 +19,4 @@ mod query_dql_evaluator;
 mod query_samples;
 mod query_sql;
 mod value;
+mod volatile;
