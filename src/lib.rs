@@ -8,7 +8,7 @@
 //! Start with [`DittoAdapter`], [`SyncRegistry`] and [`SyncHandle`].
 
 pub use ditto_sync_core::{
-    adapter::DittoAdapter,
+    adapter::{DittoAdapter, Registration},
     audit::{AuditError, AuditReport, Difference, DifferenceKind},
     clock::{Clock, Moment, Sleep, SystemClock},
     column::{ColumnValue, Image},
@@ -24,6 +24,7 @@ pub use ditto_sync_core::{
     field::{DittoField, FieldError, FieldKind, Storage},
     id::{DocumentId, IdError, IdPart},
     merge::{Conflict, ConflictKind, FieldConflict},
+    models,
     quarantine::{Content, QuarantineRecord},
     query::{Comparison, Filter, Operand, Query, QueryError},
     registry::{RegistryError, StartError, SyncRegistry},

@@ -62,6 +62,24 @@ impl Registration {
 
 inventory::collect!(Registration);
 
+/// Lists the models of a crate, for [`SyncRegistry::with_all`](crate::registry::SyncRegistry::with_all): a crate of which nothing is
+/// referenced is not linked, so its models are not discovered.
+///
+/// ```text
+/// ditto_sync::models!(
+///     /// The models of the till.
+///     pub MODELS: Stock, Sale, Customer
+/// );
+/// ```
+#[macro_export]
+macro_rules! models {
+    ($(#[$attribute:meta])* $visibility:vis $name:ident: $($model:ty),+ $(,)?) => {
+        $(#[$attribute])*
+        $visibility static $name: &[$crate::adapter::Registration] =
+            &[$($crate::adapter::Registration::of::<$model>()),+];
+    };
+}
+
 /// Every adapter linked into this binary, in the order of their collections' names.
 #[must_use]
 pub fn registered() -> Vec<&'static ModelDescriptor> {

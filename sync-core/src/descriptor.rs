@@ -7,9 +7,13 @@ use std::sync::OnceLock;
 use crate::{
     column::{ColumnValue, Image},
     document::Document,
-    field::{DittoField, FieldError, FieldKind, Storage},
+    field::{
+        DittoField, FieldError, FieldKind, Storage,
+        conversion::{Conversion, OfType},
+    },
     hash::ContentHash,
     id::{DocumentId, IdError},
+    query::Filter,
     value::Value,
 };
 
@@ -87,20 +91,29 @@ impl FieldDescriptor {
     /// A field of Rust type `T`: its name in the struct, in the document and in the table.
     #[must_use]
     pub const fn of<T: DittoField>(name: &'static str, document: &'static str, column: &'static str) -> Self {
+        Self::converted::<OfType<T>>(name, document, column)
+    }
+
+    /// A field with this conversion.
+    pub(crate) const fn converted<C: Conversion>(
+        name: &'static str,
+        document: &'static str,
+        column: &'static str,
+    ) -> Self {
         Self {
             name,
             document,
             column,
-            kind: T::KIND,
-            storage: T::STORAGE,
-            nullable: T::NULLABLE,
+            kind: C::KIND,
+            storage: C::STORAGE,
+            nullable: C::NULLABLE,
             counter: false,
             volatile: false,
-            canonical: T::CANONICAL,
-            never_numeric: T::NEVER_NUMERIC,
+            canonical: C::CANONICAL,
+            never_numeric: C::NEVER_NUMERIC,
             default: None,
-            to_value: |column| Ok(T::from_column(column)?.to_value()),
-            to_column: |value, storage| Ok(T::from_value(value)?.to_column(storage)),
+            to_value: C::to_value,
+            to_column: C::to_column,
         }
     }
 
@@ -257,6 +270,9 @@ pub struct ModelDescriptor {
     anchor: Option<&'static str>,
     scope: Scope,
     left_scope: LeftScope,
+    filter: Option<fn() -> Filter>,
+    seeded: bool,
+    module: &'static str,
     hash_order: OnceLock<Box<[usize]>>,
 }
 
@@ -280,6 +296,9 @@ impl ModelDescriptor {
             anchor: Some("id"),
             scope: Scope::Everything,
             left_scope: LeftScope::Delete,
+            filter: None,
+            seeded: true,
+            module: "",
             hash_order: OnceLock::new(),
         }
     }
@@ -306,10 +325,40 @@ impl ModelDescriptor {
         self
     }
 
+    /// A condition on documents beside the scope; its parameters are parameters of the context.
+    #[must_use]
+    pub const fn with_filter(mut self, filter: fn() -> Filter) -> Self {
+        self.filter = Some(filter);
+        self
+    }
+
+    /// Rows that no store has met are not sent before they change.
+    #[must_use]
+    pub const fn without_seeding(mut self) -> Self {
+        self.seeded = false;
+        self
+    }
+
+    /// The path of the Rust module that declares the type, for messages.
+    #[must_use]
+    pub const fn declared_in(mut self, module: &'static str) -> Self {
+        self.module = module;
+        self
+    }
+
     /// The Rust type's name, for messages.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
         self.type_name
+    }
+
+    /// The Rust type's name with the path of its module, where that is known.
+    #[must_use]
+    pub fn type_path(&self) -> String {
+        match self.module {
+            "" => self.type_name.to_owned(),
+            module => format!("{module}::{}", self.type_name),
+        }
     }
 
     /// The collection's name.
@@ -352,6 +401,18 @@ impl ModelDescriptor {
     #[must_use]
     pub fn scope(&self) -> Scope {
         self.scope
+    }
+
+    /// The condition on documents beside the scope.
+    #[must_use]
+    pub fn filter(&self) -> Option<Filter> {
+        self.filter.map(|filter| filter())
+    }
+
+    /// Whether rows that no store has met are sent as seeds.
+    #[must_use]
+    pub fn seeds(&self) -> bool {
+        self.seeded
     }
 
     /// What becomes of rows that leave the scope.

@@ -4,12 +4,15 @@
 
 #[cfg(feature = "chrono")]
 mod chrono;
+pub(crate) mod conversion;
 #[cfg(feature = "rust_decimal")]
 mod decimal;
 #[cfg(any(feature = "chrono", feature = "time"))]
 mod iso;
 #[cfg(feature = "json")]
 mod json;
+#[cfg(feature = "json")]
+pub(crate) mod json_text;
 mod std_types;
 #[cfg(feature = "time")]
 mod time;
@@ -92,7 +95,8 @@ impl Storage {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a `DittoAdapter`",
     label = "the derive does not know how to store this type",
-    note = "write `#[derive(DittoField)]` on a newtype or unit enum, or `#[ditto(skip)]` to leave the field out"
+    note = "write `#[derive(DittoField)]` on a newtype or unit enum, `#[ditto(json)]` for a type that serde reads and writes, \
+            `#[ditto(with = module)]` for a conversion of your own, or `#[ditto(skip)]` to leave the field out"
 )]
 pub trait DittoField: Sized {
     /// The kind of its document values.

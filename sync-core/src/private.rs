@@ -10,13 +10,19 @@ pub use core::{
 
 pub use inventory;
 
+use crate::field::conversion::{ByModule, Conversion, OfType, OrNull};
+#[cfg(feature = "json")]
+pub use crate::field::json_text::JsonField;
+#[cfg(feature = "json")]
+use crate::field::json_text::{ByJson, ByJsonOrNull};
 pub use crate::{
     adapter::{DittoAdapter, Registration},
     column::{ColumnValue, Image},
     descriptor::{Direction, FieldDescriptor, LeftScope, ModelDescriptor, RowError, Scope},
     document::Document,
-    field::{DittoField, FieldError, FieldKind, Storage},
+    field::{DittoField, FieldError, FieldKind, Storage, conversion::Module},
     id::{DocumentId, IdError},
+    query::{Field, Filter, Operand, and, field, not, or, param},
     value::Value,
 };
 
@@ -40,13 +46,63 @@ pub const fn typed_field<T: DittoField>(
     document: &'static str,
     column: &'static str,
 ) -> TypedField<T> {
+    converted_field::<OfType<T>>(name, document, column)
+}
+
+/// A field that the module `M` converts.
+#[must_use]
+pub const fn module_field<M: Module>(
+    name: &'static str,
+    document: &'static str,
+    column: &'static str,
+) -> TypedField<M::Field> {
+    converted_field::<ByModule<M>>(name, document, column)
+}
+
+/// A field that is NULL or something that the module `M` converts.
+#[must_use]
+pub const fn nullable_module_field<M: Module>(
+    name: &'static str,
+    document: &'static str,
+    column: &'static str,
+) -> TypedField<Option<M::Field>> {
+    converted_field::<OrNull<ByModule<M>>>(name, document, column)
+}
+
+/// A field that serde converts.
+#[cfg(feature = "json")]
+#[must_use]
+pub const fn json_field<T: JsonField>(
+    name: &'static str,
+    document: &'static str,
+    column: &'static str,
+) -> TypedField<T> {
+    converted_field::<ByJson<T>>(name, document, column)
+}
+
+/// A field that serde converts, whose JSON null is NULL.
+#[cfg(feature = "json")]
+#[must_use]
+pub const fn nullable_json_field<T: JsonField>(
+    name: &'static str,
+    document: &'static str,
+    column: &'static str,
+) -> TypedField<T> {
+    converted_field::<ByJsonOrNull<T>>(name, document, column)
+}
+
+const fn converted_field<C: Conversion>(
+    name: &'static str,
+    document: &'static str,
+    column: &'static str,
+) -> TypedField<C::Field> {
     TypedField {
-        descriptor: FieldDescriptor::of::<T>(name, document, column),
-        kind: T::KIND,
-        nullable: T::NULLABLE,
-        canonical: T::CANONICAL,
-        encode: T::to_value,
-        decode: T::from_column,
+        descriptor: FieldDescriptor::converted::<C>(name, document, column),
+        kind: C::KIND,
+        nullable: C::NULLABLE,
+        canonical: C::CANONICAL,
+        encode: C::encode,
+        decode: C::decode,
     }
 }
 
@@ -70,6 +126,31 @@ impl<T> TypedField<T> {
         );
     }
 
+    /// Stops the compiler, at the caller, when the type cannot scope a model: a float, JSON or bytes are not told alike by everyone.
+    #[track_caller]
+    pub const fn assert_scope(&self) {
+        assert!(
+            matches!(self.kind, FieldKind::Text | FieldKind::Int | FieldKind::Bool),
+            "a field of the scope holds text, an integer or a bool"
+        );
+    }
+
+    /// Stops the compiler, at the caller, when no value of the type is comparable with such an operand.
+    #[track_caller]
+    pub const fn assert_comparable(&self, operand: OperandKind, message: &'static str) {
+        let is_comparable = match self.kind {
+            FieldKind::Any => true,
+            FieldKind::Text => matches!(operand, OperandKind::Text | OperandKind::Parameter),
+            FieldKind::Int | FieldKind::Float => {
+                matches!(operand, OperandKind::Number | OperandKind::Parameter)
+            }
+            FieldKind::Bool => matches!(operand, OperandKind::Bool | OperandKind::Parameter),
+            FieldKind::Bytes => matches!(operand, OperandKind::Parameter),
+            FieldKind::Json => false,
+        };
+        assert!(is_comparable, "{}", message);
+    }
+
     /// To a document value.
     pub fn encode(&self, value: &T) -> Value {
         (self.encode)(value)
@@ -82,6 +163,25 @@ impl<T> TypedField<T> {
     pub fn decode(&self, column: &ColumnValue) -> Result<T, RowError> {
         (self.decode)(column).map_err(|reason| field_error(&self.descriptor, reason))
     }
+}
+
+/// What a filter compares a field with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperandKind {
+    /// A text.
+    Text,
+    /// An integer or a float.
+    Number,
+    /// `true` or `false`.
+    Bool,
+    /// A parameter of the context, whose value is checked at start.
+    Parameter,
+}
+
+/// A literal of a filter.
+#[must_use]
+pub fn literal(value: impl Into<Value>) -> Operand {
+    Operand::Literal(value.into())
 }
 
 /// The id that the values of the id fields make up.

@@ -1,17 +1,22 @@
 //! Collects the adapters and starts the coordinator: [`SyncRegistry`].
 
-use std::{collections::BTreeMap, sync::Arc};
+mod context;
+mod error;
+mod names;
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+pub use self::error::{RegistryError, StartError};
 use crate::{
-    adapter::{DittoAdapter, registered},
+    adapter::{DittoAdapter, Registration, registered},
     clock::Clock,
     config::SyncConfig,
     coordinator::{Coordinator, Setup, SyncHandle},
-    descriptor::{ModelDescriptor, Scope},
-    error::ErrorKind,
-    query::Query,
-    repository::{Repository, RepositoryError},
-    scope::Scopes,
+    descriptor::ModelDescriptor,
+    repository::Repository,
     store::DocumentStore,
     value::Value,
 };
@@ -26,6 +31,9 @@ pub struct SyncRegistry {
     context: BTreeMap<String, Value>,
     config: SyncConfig,
     clock: Option<Arc<dyn Clock>>,
+    expected: Option<BTreeSet<String>>,
+    /// The first mistake in naming collections; said at start, so that the calls stay a chain.
+    unknown: Option<RegistryError>,
 }
 
 impl SyncRegistry {
@@ -36,28 +44,57 @@ impl SyncRegistry {
             context: BTreeMap::new(),
             config: SyncConfig::default(),
             clock: None,
+            expected: None,
+            unknown: None,
         }
     }
 
     /// Every adapter linked into this binary.
     ///
-    /// A crate that nobody references contributes nothing to a binary, and so no adapters: name its models with [`with`](Self::with).
+    /// A crate that nobody references contributes nothing to a binary, and so no adapters: let it list its models with
+    /// [`models!`](crate::models), and name that list with [`with_all`](Self::with_all).
     ///
     /// # Errors
     /// When two adapters have the same collection or table.
     pub fn discover() -> Result<Self, RegistryError> {
         let mut registry = Self::new();
         registry.models = registered();
-        registry.check_names()?;
+        names::check(&registry.models)?;
         Ok(registry)
     }
 
     /// Adds a model. One that is there already is not added twice.
-    pub fn with<T: DittoAdapter>(mut self) -> Self {
-        let model = T::descriptor();
-        if !self.models.iter().any(|known| std::ptr::eq(*known, model)) {
-            self.models.push(model);
+    pub fn with<T: DittoAdapter>(self) -> Self {
+        self.with_all(&[Registration::of::<T>()])
+    }
+
+    /// Adds the models that a crate lists with [`models!`](crate::models). Those that are there already are not added twice.
+    pub fn with_all(mut self, models: &[Registration]) -> Self {
+        for model in models.iter().map(Registration::descriptor) {
+            if !self.models.iter().any(|known| std::ptr::eq(*known, model)) {
+                self.models.push(model);
+            }
         }
+        self
+    }
+
+    /// Leaves only the models of these collections, of those added so far. So one binary keeps several databases, each with its models.
+    ///
+    /// A collection that no model has is an error at start.
+    pub fn only<C: Into<String>>(self, collections: impl IntoIterator<Item = C>) -> Self {
+        let collections = collections.into_iter().map(Into::into).collect();
+        self.choose(&collections, true)
+    }
+
+    /// Leaves out the models of these collections, of those added so far. A collection that no model has is an error at start.
+    pub fn without<C: Into<String>>(self, collections: impl IntoIterator<Item = C>) -> Self {
+        let collections = collections.into_iter().map(Into::into).collect();
+        self.choose(&collections, false)
+    }
+
+    /// Refuses to start with other collections than these: so a model that the linker dropped, or that somebody added, is noticed.
+    pub fn expect_collections<C: Into<String>>(mut self, collections: impl IntoIterator<Item = C>) -> Self {
+        self.expected = Some(collections.into_iter().map(Into::into).collect());
         self
     }
 
@@ -90,7 +127,8 @@ impl SyncRegistry {
     /// When this returns every later write of the app is captured; the exchange begins after the startup delay.
     ///
     /// # Errors
-    /// When names clash, a context value is missing or unknown, or the database does not fit the models.
+    /// When names clash or are not those expected, a context value is missing, unknown or of another kind than its field, or the database
+    /// does not fit the models.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -108,10 +146,10 @@ impl SyncRegistry {
     /// What a [`Coordinator`] needs, for those who run it themselves.
     ///
     /// # Errors
-    /// When names clash, or a context value is missing or unknown.
+    /// When names clash or are not those expected, or a context value is missing, unknown or of another kind than its field.
     pub fn setup(self) -> Result<Setup, RegistryError> {
-        self.check_names()?;
-        let scopes = self.scopes()?;
+        self.check()?;
+        let scopes = context::scopes(&self.models, &self.context)?;
         let mut setup = Setup::new(self.models);
         setup.scopes = scopes;
         setup.config = self.config;
@@ -121,150 +159,28 @@ impl SyncRegistry {
         Ok(setup)
     }
 
-    fn check_names(&self) -> Result<(), RegistryError> {
-        if self.models.is_empty() {
-            return Err(RegistryError::Empty);
+    fn check(&self) -> Result<(), RegistryError> {
+        if let Some(unknown) = &self.unknown {
+            return Err(unknown.clone());
         }
-        for (at, model) in self.models.iter().enumerate() {
-            for other in &self.models[..at] {
-                let (first, second) = (other.type_name(), model.type_name());
-                if other.collection() == model.collection() {
-                    return Err(RegistryError::Duplicate {
-                        what: "collection",
-                        name: model.collection(),
-                        first,
-                        second,
-                    });
-                }
-                if other.table().eq_ignore_ascii_case(model.table()) {
-                    return Err(RegistryError::Duplicate {
-                        what: "table",
-                        name: model.table(),
-                        first,
-                        second,
-                    });
-                }
-            }
+        if let Some(expected) = &self.expected {
+            names::check_expected(&self.models, expected)?;
         }
-        Ok(())
+        names::check(&self.models)
     }
 
-    fn scopes(&self) -> Result<Scopes, RegistryError> {
-        let known = self.parameters();
-        if let Some(unknown) = self.context.keys().find(|name| !known.contains(&name.as_str())) {
-            return Err(RegistryError::UnknownParameter {
-                name: unknown.clone(),
-                known: known.join(", "),
-            });
+    fn choose(mut self, collections: &BTreeSet<String>, chosen: bool) -> Self {
+        if self.unknown.is_none() {
+            self.unknown = names::unknown(&self.models, collections);
         }
-        if let Some(missing) = known.iter().find(|name| !self.context.contains_key(**name)) {
-            return Err(RegistryError::MissingParameter {
-                name: (*missing).to_owned(),
-                known: known.join(", "),
-            });
-        }
-        let mut scopes = Scopes::everything();
-        for model in &self.models {
-            if let Some(query) = self.scope_of(model) {
-                scopes.set(model, query);
-            }
-        }
-        Ok(scopes)
-    }
-
-    fn scope_of(&self, model: &ModelDescriptor) -> Option<Query> {
-        let fields = scope_fields(model);
-        let mut query = Query::scope(model)?;
-        for field in fields {
-            query = query.with(*field, self.context.get(*field).cloned().unwrap_or_default());
-        }
-        Some(query)
-    }
-
-    fn parameters(&self) -> Vec<&'static str> {
-        let mut parameters: Vec<_> = self
-            .models
-            .iter()
-            .flat_map(|model| scope_fields(model))
-            .copied()
-            .collect();
-        parameters.sort_unstable();
-        parameters.dedup();
-        parameters
+        self.models
+            .retain(|model| collections.contains(model.collection()) == chosen);
+        self
     }
 }
 
 impl Default for SyncRegistry {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-fn scope_fields(model: &ModelDescriptor) -> &'static [&'static str] {
-    match model.scope() {
-        Scope::Everything => &[],
-        Scope::All(fields) | Scope::Any(fields) => fields,
-    }
-}
-
-/// Why a registry cannot be started. Always permanent.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RegistryError {
-    /// No model at all.
-    #[error(
-        "no adapter is registered; derive `DittoAdapter` on a struct that this binary uses, or name the models with `.with::<T>()`"
-    )]
-    Empty,
-    /// Two models have the same collection or table.
-    #[error("`{first}` and `{second}` have the same {what} `{name}`; give one of them another")]
-    Duplicate {
-        /// `collection` or `table`.
-        what: &'static str,
-        /// The name both have.
-        name: &'static str,
-        /// One type.
-        first: &'static str,
-        /// The other type.
-        second: &'static str,
-    },
-    /// A context value that no scope asks for.
-    #[error("the context has a value for `{name}`, which no scope names; known are: {known}")]
-    UnknownParameter {
-        /// The parameter.
-        name: String,
-        /// Those that the scopes name.
-        known: String,
-    },
-    /// A scope asks for a context value that was not given.
-    #[error("the context has no value for `{name}`, which a scope names; needed are: {known}")]
-    MissingParameter {
-        /// The parameter.
-        name: String,
-        /// Those that the scopes name.
-        known: String,
-    },
-}
-
-/// Why a coordinator could not be started.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The registry is not consistent.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// The database does not fit.
-    #[error(transparent)]
-    Repository(#[from] RepositoryError),
-}
-
-impl StartError {
-    /// Whether trying again may help.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Registry(_) => ErrorKind::Permanent,
-            Self::Repository(error) => error.kind(),
-        }
     }
 }

@@ -8,6 +8,7 @@ mod derive;
 mod diagnostics;
 mod expand;
 mod fallback;
+mod filter;
 mod parse;
 mod suggest;
 mod validate;

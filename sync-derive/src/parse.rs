@@ -155,6 +155,22 @@ fn string(meta: &Meta, diagnostics: &mut Diagnostics) -> Option<Name> {
     })
 }
 
+/// An attribute whose value is `true` or `false`.
+fn bool(meta: &Meta, diagnostics: &mut Diagnostics) -> Option<bool> {
+    if let Meta::NameValue(pair) = meta
+        && let Expr::Lit(ExprLit {
+            lit: Lit::Bool(literal),
+            ..
+        }) = ungrouped(&pair.value)
+    {
+        return Some(literal.value);
+    }
+    let word = meta.path().to_token_stream();
+    let message = format!("expected `{word} = true` or `{word} = false`");
+    diagnostics.over(value_tokens(meta), message);
+    None
+}
+
 /// An attribute whose value is a path, written as a string.
 fn path(meta: &Meta, diagnostics: &mut Diagnostics) -> Option<Path> {
     let literal = string_literal(meta, diagnostics)?;

@@ -91,7 +91,8 @@ macro_rules! assert {
 }
 
 #[derive(Debug, PartialEq, ::ditto_sync::DittoAdapter)]
-#[ditto(collection = "hygiene", scope(row))]
+#[ditto(collection = "hygiene", scope(branch), left_scope = "keep", seed = false)]
+#[ditto(filter = "branch <> 'x' AND (count IN (1, :more) OR NOT text IS NULL)")]
 struct Shadowed {
     #[ditto(id)]
     id: StdString,
@@ -100,10 +101,37 @@ struct Shadowed {
     #[ditto(default)]
     text: StdOption<StdString>,
     row: StdVec<u8>,
+    #[ditto(default)]
+    branch: StdString,
+    #[ditto(json)]
+    list: StdVec<u8>,
+    #[ditto(with = modules)]
+    module: i64,
     state: State,
     wrapped: Wrapped,
     #[ditto(skip)]
     document: u64,
+}
+
+/// A conversion whose signatures name the decoys nowhere.
+mod modules {
+    use ::ditto_sync::{ColumnValue, DittoField, FieldError, FieldKind, Storage, Value};
+
+    pub(super) const KIND: FieldKind = <i64 as DittoField>::KIND;
+    pub(super) const STORAGE: Storage = <i64 as DittoField>::STORAGE;
+
+    pub(super) fn to_value(number: &i64) -> Value {
+        DittoField::to_value(number)
+    }
+    pub(super) fn from_value(value: &Value) -> ::core::result::Result<i64, FieldError> {
+        DittoField::from_value(value)
+    }
+    pub(super) fn to_column(number: &i64, storage: Storage) -> ColumnValue {
+        DittoField::to_column(number, storage)
+    }
+    pub(super) fn from_column(column: &ColumnValue) -> ::core::result::Result<i64, FieldError> {
+        DittoField::from_column(column)
+    }
 }
 
 #[derive(Debug, PartialEq, ::ditto_sync::DittoField)]
@@ -127,6 +155,9 @@ fn names_of_the_user_are_never_meant() {
             count: 1,
             text: StdOption::None,
             row: [1, 2].into(),
+            branch: "b".into(),
+            list: [3].into(),
+            module: 4,
             state,
             wrapped: Wrapped(StdOption::Some(3)),
             document: 0,

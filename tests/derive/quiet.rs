@@ -34,7 +34,13 @@ use ditto_sync_core::{document::Document, id::DocumentId};
 
 /// A model.
 #[derive(Debug, DittoAdapter)]
-#[ditto(collection = "quiet", scope(any(branch_id)), left_scope = "keep")]
+#[ditto(
+    collection = "quiet",
+    scope(any(branch_id)),
+    left_scope = "keep",
+    seed = false
+)]
+#[ditto(filter = "rate >= 0.5 OR NOT (branch_id IN ('a', :other) AND quantity <> -1)")]
 struct Quiet {
     /// Its id.
     #[ditto(id)]
@@ -47,6 +53,12 @@ struct Quiet {
     /// With a default.
     #[ditto(default = rate)]
     rate: f64,
+    /// In JSON.
+    #[ditto(json, default)]
+    list: Vec<String>,
+    /// By a module.
+    #[ditto(with = module)]
+    module: Option<i64>,
     /// Not mapped.
     #[ditto(skip)]
     skipped: u8,
@@ -55,6 +67,30 @@ struct Quiet {
     /// On its way out.
     #[deprecated]
     old: Option<i64>,
+}
+
+ditto_sync::models!(MODELS: Quiet);
+
+/// A conversion.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the derive calls it so")]
+mod module {
+    use ditto_sync::{ColumnValue, DittoField, FieldError, FieldKind, Storage, Value};
+
+    pub(super) const KIND: FieldKind = <i64 as DittoField>::KIND;
+    pub(super) const STORAGE: Storage = <i64 as DittoField>::STORAGE;
+
+    pub(super) fn to_value(number: &i64) -> Value {
+        number.to_value()
+    }
+    pub(super) fn from_value(value: &Value) -> Result<i64, FieldError> {
+        DittoField::from_value(value)
+    }
+    pub(super) fn to_column(number: &i64, storage: Storage) -> ColumnValue {
+        number.to_column(storage)
+    }
+    pub(super) fn from_column(column: &ColumnValue) -> Result<i64, FieldError> {
+        DittoField::from_column(column)
+    }
 }
 
 /// A state.
@@ -80,6 +116,8 @@ fn strict_crates_can_derive() {
     let id = DocumentId::text("a").expect("the text is short");
     let document: Document = [("branch_id", "b"), ("state", "one")].into_iter().collect();
     let quiet = Quiet::from_document(&id, &document).expect("the rest is nullable or has defaults");
-    assert_eq!((quiet.quantity, quiet.skipped), (0, 0));
+    assert_eq!((quiet.quantity, quiet.skipped, quiet.module), (0, 0, None));
+    assert!(quiet.list.is_empty());
+    assert_eq!(MODELS.len(), 1);
     assert_ne!(State::Two.to_value(), Wrapped(2).to_value());
 }

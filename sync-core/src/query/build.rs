@@ -140,17 +140,23 @@ impl From<Filter> for Query {
 }
 
 impl Query {
-    /// The query of a model's [`Scope`]: each scope field equals the parameter of the same name. `None` when the model has no scope.
+    /// The query of a model's [`Scope`] and filter: each scope field equals the parameter of the same name, and the filter holds. `None`
+    /// when the model has neither.
     ///
     /// A document whose scope fields are all NULL or missing is outside of every scope.
     #[must_use]
     pub fn scope(model: &ModelDescriptor) -> Option<Self> {
         let matching =
             |names: &[&'static str]| names.iter().map(|name| field(*name).eq(param(*name))).collect();
-        Some(Self::new(match model.scope() {
-            Scope::Everything => return None,
-            Scope::All(names) => Filter::And(matching(names)),
-            Scope::Any(names) => Filter::Or(matching(names)),
-        }))
+        let scope = match model.scope() {
+            Scope::Everything => None,
+            Scope::All(names) => Some(Filter::And(matching(names))),
+            Scope::Any(names) => Some(Filter::Or(matching(names))),
+        };
+        let filter = match (scope, model.filter()) {
+            (Some(scope), Some(filter)) => scope.and(filter),
+            (scope, filter) => scope.or(filter)?,
+        };
+        Some(Self::new(filter))
     }
 }

@@ -1,13 +1,17 @@
 //! The code of `derive(DittoAdapter)`.
 
+mod filter;
+
+use std::collections::HashMap;
+
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Ident, ext::IdentExt};
+use syn::{Ident, Path, ext::IdentExt};
 
 use super::{in_constant, shown_at};
 use crate::parse::{
     Variant,
-    adapter::{AdapterInput, FieldDefault, FieldInput, Scope},
+    adapter::{AdapterInput, FieldDefault, FieldInput},
     runtime,
 };
 
@@ -24,6 +28,13 @@ pub(crate) fn adapter(input: &AdapterInput<'_>) -> TokenStream {
     let handles = ids.iter().chain(&fields).map(handle);
     let checks = ids.iter().map(id_check);
     let checks = checks.chain(fields.iter().filter_map(counter_check));
+    let by_name = ids
+        .iter()
+        .chain(&fields)
+        .map(|handled| (handled.field.name(), handled));
+    let by_name: HashMap<String, &Handled<'_>> = by_name.collect();
+    let checks = checks.chain(scope_checks(input, &by_name));
+    let checks = checks.chain(filter::checks(input, &by_name));
     let model = model(input, &ids, &fields);
     let implementation = implementation(input, &ids, &fields);
     let ident = input.ident;
@@ -55,8 +66,68 @@ fn handled<'a>(prefix: &str, fields: impl Iterator<Item = &'a FieldInput<'a>>) -
 fn handle(Handled { field, handle }: &Handled<'_>) -> TokenStream {
     let ty = field.ty;
     let (name, document, column) = (field.name(), &field.document_name.text, &field.column_name.text);
+    if let Some(path) = field.with.value() {
+        return module_handle(field, path, handle);
+    }
+    let function = match (field.json.is_written(), field.option_argument()) {
+        (false, _) => quote_spanned!(shown_at(ty)=> typed_field),
+        (true, None) => quote_spanned!(shown_at(ty)=> json_field),
+        (true, Some(_)) => quote_spanned!(shown_at(ty)=> nullable_json_field),
+    };
     quote_spanned! {shown_at(ty)=>
-        const #handle: __ditto::TypedField<#ty> = __ditto::typed_field::<#ty>(#name, #document, #column);
+        const #handle: __ditto::TypedField<#ty> = __ditto::#function::<#ty>(#name, #document, #column);
+    }
+}
+
+/// The module is imported once, so that a wrong path is one error; what it lacks is named at the path too.
+///
+/// ```text
+/// const __FIELD_0: __ditto::TypedField<DartDate> = {
+///     use dart_date as __module;
+///     struct __Module;
+///     impl __ditto::Module for __Module {
+///         type Field = DartDate;
+///         const KIND: __ditto::FieldKind = __module::KIND;
+///         fn to_value(__field: &DartDate) -> __ditto::Value { __module::to_value(__field) }
+///         ..
+///     }
+///     __ditto::module_field::<__Module>("sold_at", "soldAt", "sold_at")
+/// };
+/// ```
+fn module_handle(field: &FieldInput<'_>, path: &Path, handle: &Ident) -> TokenStream {
+    let ty = field.ty;
+    let (name, document, column) = (field.name(), &field.document_name.text, &field.column_name.text);
+    let converted = field.option_argument().unwrap_or(ty);
+    let function = match field.option_argument() {
+        None => quote!(module_field),
+        Some(_) => quote!(nullable_module_field),
+    };
+    let implementation = quote_spanned! {shown_at(path)=>
+        use #path as __module;
+        struct __Module;
+        impl __ditto::Module for __Module {
+            type Field = #converted;
+            const KIND: __ditto::FieldKind = __module::KIND;
+            const STORAGE: __ditto::Storage = __module::STORAGE;
+            fn to_value(__field: &#converted) -> __ditto::Value {
+                __module::to_value(__field)
+            }
+            fn from_value(__value: &__ditto::Value) -> __ditto::Result<#converted, __ditto::FieldError> {
+                __module::from_value(__value)
+            }
+            fn to_column(__field: &#converted, __storage: __ditto::Storage) -> __ditto::ColumnValue {
+                __module::to_column(__field, __storage)
+            }
+            fn from_column(__column: &__ditto::ColumnValue) -> __ditto::Result<#converted, __ditto::FieldError> {
+                __module::from_column(__column)
+            }
+        }
+    };
+    quote! {
+        const #handle: __ditto::TypedField<#ty> = {
+            #implementation
+            __ditto::#function::<__Module>(#name, #document, #column)
+        };
     }
 }
 
@@ -81,11 +152,29 @@ fn counter_check(Handled { field, handle }: &Handled<'_>) -> Option<TokenStream>
 }
 
 /// ```text
+/// const _: () = __ditto::TypedField::assert_scope(&__FIELD_0);
+/// ```
+fn scope_checks(input: &AdapterInput<'_>, by_name: &HashMap<String, &Handled<'_>>) -> Vec<TokenStream> {
+    let written = input.scope.value().map_or(&[][..], |scope| &scope.fields);
+    let handled = written
+        .iter()
+        .filter_map(|name| Some((name, by_name.get(&name.unraw().to_string())?)));
+    handled
+        .map(|(name, Handled { handle, .. })| {
+            quote_spanned! {shown_at(name)=>
+                const _: () = __ditto::TypedField::assert_scope(&#handle);
+            }
+        })
+        .collect()
+}
+
+/// ```text
 /// static __ID_FIELDS: [__ditto::FieldDescriptor; 1] = [__ID_0.descriptor];
 /// static __FIELDS: [__ditto::FieldDescriptor; 2] = [__FIELD_0.descriptor, __FIELD_1.descriptor.counter()];
 /// static __MODEL: __ditto::ModelDescriptor =
 ///     __ditto::ModelDescriptor::new("Stock", "stocks", "stocks", &__ID_FIELDS, &__FIELDS)
 ///         .with_anchor(__ditto::Some("id"))
+///         .declared_in(::core::module_path!())
 ///         .with_scope(__ditto::Scope::All(&["branchId"]), __ditto::LeftScope::Delete);
 /// ```
 fn model(input: &AdapterInput<'_>, ids: &[Handled<'_>], fields: &[Handled<'_>]) -> TokenStream {
@@ -103,15 +192,20 @@ fn model(input: &AdapterInput<'_>, ids: &[Handled<'_>], fields: &[Handled<'_>]) 
         let direction = variant("Direction", *direction);
         quote!(.with_direction(#direction))
     });
-    let scope = input.scope.value().map(|scope| with_scope(input, scope));
+    let scope = with_scope(input);
+    let filter = filter::with_filter(input);
+    let seed = (input.seed.value() == Some(&false)).then(|| quote!(.without_seeding()));
     quote! {
         static __ID_FIELDS: [__ditto::FieldDescriptor; #id_count] = [#(#ids),*];
         static __FIELDS: [__ditto::FieldDescriptor; #field_count] = [#(#fields),*];
         static __MODEL: __ditto::ModelDescriptor =
             __ditto::ModelDescriptor::new(#type_name, #collection, #table, &__ID_FIELDS, &__FIELDS)
                 .with_anchor(#anchor)
+                .declared_in(::core::module_path!())
                 #direction
-                #scope;
+                #scope
+                #filter
+                #seed;
     }
 }
 
@@ -145,19 +239,24 @@ fn default(Handled { field, handle }: &Handled<'_>) -> Option<TokenStream> {
     Some(quote!(.default_value(|| __ditto::TypedField::encode(&#handle, &#value))))
 }
 
-fn with_scope(input: &AdapterInput<'_>, scope: &Scope) -> TokenStream {
-    let named = |name: &Ident| {
-        input
-            .fields
-            .iter()
-            .find(move |field| field.ident.unraw() == name.unraw())
+fn with_scope(input: &AdapterInput<'_>) -> Option<TokenStream> {
+    let left = input.left_scope.value().copied();
+    let kind = match input.scope.value() {
+        // Rows leave a filter too.
+        None => quote!(__ditto::Scope::Everything),
+        Some(scope) => {
+            let named = |name: &Ident| input.field(&name.unraw().to_string());
+            let fields = scope.fields.iter().filter_map(named);
+            let fields = fields.map(|field| &field.document_name.text);
+            let kind = variant("Scope", Variant(if scope.any { "Any" } else { "All" }));
+            quote!(#kind(&[#(#fields),*]))
+        }
     };
-    let fields = scope.fields.iter().filter_map(named);
-    let fields = fields.map(|field| &field.document_name.text);
-    let kind = variant("Scope", Variant(if scope.any { "Any" } else { "All" }));
-    let left = input.left_scope.value().copied().unwrap_or(Variant("Delete"));
-    let left = variant("LeftScope", left);
-    quote!(.with_scope(#kind(&[#(#fields),*]), #left))
+    if !input.scope.is_written() && left.is_none() {
+        return None;
+    }
+    let left = variant("LeftScope", left.unwrap_or(Variant("Delete")));
+    Some(quote!(.with_scope(#kind, #left)))
 }
 
 /// ```text

@@ -1,7 +1,8 @@
 //! What the user wrote for `derive(DittoAdapter)`: [`AdapterInput`].
 
 use syn::{
-    Data, DeriveInput, Expr, ExprPath, Field, Generics, Ident, Meta, Path, Token, Type,
+    Data, DeriveInput, Expr, ExprPath, Field, GenericArgument, Generics, Ident, Meta, Path, PathArguments,
+    Token, Type,
     ext::IdentExt,
     parse::{ParseStream, Parser},
     punctuated::Punctuated,
@@ -9,10 +10,10 @@ use syn::{
 };
 
 use super::{
-    Attr, Name, Variant, choice, ditto_items, flag, path, shape_name, string, ungrouped, unknown_attribute,
-    value_tokens,
+    Attr, Name, Variant, bool, choice, ditto_items, flag, path, shape_name, string, string_literal,
+    ungrouped, unknown_attribute, value_tokens,
 };
-use crate::{case::RenameRule, diagnostics::Diagnostics};
+use crate::{case::RenameRule, diagnostics::Diagnostics, filter::Filter};
 
 /// The attributes of the struct.
 const OF_STRUCT: &[&str] = &[
@@ -22,13 +23,15 @@ const OF_STRUCT: &[&str] = &[
     "direction",
     "id_field",
     "scope",
+    "filter",
     "left_scope",
+    "seed",
     "crate",
 ];
 
 /// The attributes of a field.
 const OF_FIELD: &[&str] = &[
-    "id", "rename", "column", "skip", "counter", "storage", "default", "volatile",
+    "id", "rename", "column", "skip", "counter", "json", "with", "storage", "default", "volatile",
 ];
 
 const DIRECTIONS: [(&str, Variant); 3] = [
@@ -61,7 +64,9 @@ pub(crate) struct AdapterInput<'a> {
     pub(crate) direction: Attr<Variant>,
     pub(crate) id_field: Attr<Name>,
     pub(crate) scope: Attr<Scope>,
+    pub(crate) filter: Attr<Filter>,
     pub(crate) left_scope: Attr<Variant>,
+    pub(crate) seed: Attr<bool>,
     pub(crate) runtime: Attr<Path>,
     pub(crate) fields: Vec<FieldInput<'a>>,
 }
@@ -82,6 +87,8 @@ pub(crate) struct FieldInput<'a> {
     pub(crate) column: Attr<Name>,
     pub(crate) skip: Attr<()>,
     pub(crate) counter: Attr<()>,
+    pub(crate) json: Attr<()>,
+    pub(crate) with: Attr<Path>,
     pub(crate) storage: Attr<Variant>,
     pub(crate) default: Attr<FieldDefault>,
     pub(crate) volatile: Attr<()>,
@@ -118,7 +125,9 @@ impl<'a> AdapterInput<'a> {
             direction: Attr::default(),
             id_field: Attr::default(),
             scope: Attr::default(),
+            filter: Attr::default(),
             left_scope: Attr::default(),
+            seed: Attr::default(),
             runtime: Attr::default(),
             fields: Vec::new(),
         };
@@ -146,6 +155,11 @@ impl<'a> AdapterInput<'a> {
     /// The mapped fields that are not of the id.
     pub(crate) fn other_fields(&self) -> impl Iterator<Item = &FieldInput<'a>> {
         self.mapped_fields().filter(|field| !field.id.is_written())
+    }
+
+    /// The field of this name, `r#` or not.
+    pub(crate) fn field(&self, name: &str) -> Option<&FieldInput<'a>> {
+        self.fields.iter().find(|field| field.ident.unraw() == name)
     }
 
     /// Every field that has a column.
@@ -188,6 +202,8 @@ impl<'a> AdapterInput<'a> {
             "id_field" => self.id_field.write(word, string(meta, out), out),
             "scope" => self.scope.write(word, scope(meta, out), out),
             "left_scope" => self.left_scope.write(word, choice(meta, &LEFT_SCOPES, out), out),
+            "filter" => self.filter.write(word, filter(meta, out), out),
+            "seed" => self.seed.write(word, bool(meta, out), out),
             "crate" => self.runtime.write(word, path(meta, out), out),
             _ => return unknown_attribute(word, OF_STRUCT, ("a field", OF_FIELD), out),
         }
@@ -199,6 +215,22 @@ impl<'a> FieldInput<'a> {
     /// Its name in Rust, without `r#`.
     pub(crate) fn name(&self) -> String {
         self.ident.unraw().to_string()
+    }
+
+    /// The `T` of an `Option<T>`, as far as syntax tells.
+    pub(crate) fn option_argument(&self) -> Option<&'a Type> {
+        let Type::Path(path) = self.ty else {
+            return None;
+        };
+        let last = path.path.segments.last().filter(|last| last.ident == "Option")?;
+        match &last.arguments {
+            PathArguments::AngleBracketed(arguments) if arguments.args.len() == 1 => match &arguments.args[0]
+            {
+                GenericArgument::Type(argument) => Some(argument),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     fn read(
@@ -215,6 +247,8 @@ impl<'a> FieldInput<'a> {
             column: Attr::default(),
             skip: Attr::default(),
             counter: Attr::default(),
+            json: Attr::default(),
+            with: Attr::default(),
             storage: Attr::default(),
             default: Attr::default(),
             volatile: Attr::default(),
@@ -253,6 +287,8 @@ impl<'a> FieldInput<'a> {
             "column" => self.column.write(word, string(meta, out), out),
             "skip" => self.skip.write(word, flag(meta, out), out),
             "counter" => self.counter.write(word, flag(meta, out), out),
+            "json" => self.json.write(word, flag(meta, out), out),
+            "with" => self.with.write(word, module(meta, out), out),
             "storage" => self.storage.write(word, choice(meta, &STORAGES, out), out),
             "default" => self.default.write(word, default(meta, out), out),
             "volatile" => self.volatile.write(word, flag(meta, out), out),
@@ -283,6 +319,23 @@ fn default(meta: &Meta, diagnostics: &mut Diagnostics) -> Option<FieldDefault> {
     None
 }
 
+/// `with = path::of::module`.
+fn module(meta: &Meta, diagnostics: &mut Diagnostics) -> Option<Path> {
+    if let Meta::NameValue(pair) = meta
+        && let Expr::Path(ExprPath {
+            qself: None, path, ..
+        }) = ungrouped(&pair.value)
+        && path.segments.iter().all(|segment| segment.arguments.is_none())
+    {
+        return Some(path.clone());
+    }
+    diagnostics.over(
+        value_tokens(meta),
+        "expected the path of a module: `with = module`",
+    );
+    None
+}
+
 /// `scope(field, ..)` or `scope(any(field, ..))`.
 fn scope(meta: &Meta, diagnostics: &mut Diagnostics) -> Option<Scope> {
     const EXPECTED: &str = "expected the names of fields: `scope(field, ..)` or `scope(any(field, ..))`";
@@ -294,6 +347,18 @@ fn scope(meta: &Meta, diagnostics: &mut Diagnostics) -> Option<Scope> {
         Ok(scope) if !scope.fields.is_empty() => Some(scope),
         _ => {
             diagnostics.over(meta, EXPECTED);
+            None
+        }
+    }
+}
+
+/// `filter = "boolean expression"`.
+fn filter(meta: &Meta, diagnostics: &mut Diagnostics) -> Option<Filter> {
+    let literal = string_literal(meta, diagnostics)?;
+    match Filter::read(&literal) {
+        Ok(filter) => Some(filter),
+        Err(message) => {
+            diagnostics.at(literal.span(), message);
             None
         }
     }

@@ -1,12 +1,13 @@
 //! The rules of `derive(DittoAdapter)`.
 
-use syn::{GenericArgument, Ident, PathArguments, Type, ext::IdentExt};
+use proc_macro2::Span;
+use syn::{Type, ext::IdentExt};
 
 use super::{has_no_parameters, is_a_name};
 use crate::{
     diagnostics::Diagnostics,
     parse::{
-        Name,
+        Name, Variant,
         adapter::{AdapterInput, FieldInput},
     },
     suggest,
@@ -39,11 +40,14 @@ pub(crate) fn adapter(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
     skipped_fields_say_nothing_else(input, diagnostics);
     counters_are_integers(input, diagnostics);
     counters_are_detected(input, diagnostics);
+    a_field_has_one_conversion(input, diagnostics);
+    json_is_text(input, diagnostics);
     documents_leave_the_store_its_id(input, diagnostics);
     the_anchor_is_free(input, diagnostics);
     document_names_differ(input, diagnostics);
     columns_differ(input, diagnostics);
     the_scope_names_mapped_fields(input, diagnostics);
+    the_filter_names_mapped_fields(input, diagnostics);
     left_scope_has_a_scope(input, diagnostics);
 }
 
@@ -128,13 +132,14 @@ fn id_fields_are_plain(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) 
         let contradictions = [
             field.skip.word(),
             field.counter.word(),
+            field.json.word(),
             field.default.word(),
             field.volatile.word(),
         ];
         for word in contradictions.into_iter().flatten() {
             diagnostics.at(word.span(), format!("a field of the id cannot be `{word}`"));
         }
-        if option_argument(field.ty).is_some() {
+        if field.option_argument().is_some() {
             diagnostics.over(field.ty, "a field of the id cannot be an `Option`");
         }
     }
@@ -148,6 +153,8 @@ fn skipped_fields_say_nothing_else(input: &AdapterInput<'_>, diagnostics: &mut D
             field.rename.word(),
             field.column.word(),
             field.counter.word(),
+            field.json.word(),
+            field.with.word(),
             field.storage.word(),
             field.default.word(),
             field.volatile.word(),
@@ -163,7 +170,7 @@ fn skipped_fields_say_nothing_else(input: &AdapterInput<'_>, diagnostics: &mut D
 fn counters_are_integers(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
     let counters = input.other_fields().filter(|field| field.counter.is_written());
     for field in counters {
-        let counted = option_argument(field.ty).unwrap_or(field.ty);
+        let counted = field.option_argument().unwrap_or(field.ty);
         let is_known = last_segment(counted).is_some_and(|found| NOT_COUNTERS.contains(&found.as_str()));
         if is_known {
             let message = "a counter is an `i64`, an `Option<i64>` or a newtype of one";
@@ -177,6 +184,35 @@ fn counters_are_detected(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics
     let counters = input.other_fields().filter(|field| field.counter.is_written());
     for word in counters.filter_map(|field| field.volatile.word()) {
         diagnostics.at(word.span(), "a counter cannot be `volatile`");
+    }
+}
+
+/// A counter is sent as an increment, `json` and `with` say how the whole value is: each excludes the others.
+fn a_field_has_one_conversion(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    for field in input.other_fields() {
+        let written = [field.counter.word(), field.json.word(), field.with.word()];
+        let mut written = written.into_iter().flatten();
+        if let Some(first) = written.next() {
+            for word in written {
+                diagnostics.at(
+                    word.span(),
+                    format!("a field cannot be both `{first}` and `{word}`"),
+                );
+            }
+        }
+    }
+}
+
+/// JSON is stored as text; another class would have to be read by code that knows of this.
+fn json_is_text(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    for field in input.other_fields().filter(|field| field.json.is_written()) {
+        if let Some(word) = field
+            .storage
+            .word()
+            .filter(|_| field.storage.value() != Some(&Variant("Text")))
+        {
+            diagnostics.at(word.span(), "a `json` field is stored as text");
+        }
     }
 }
 
@@ -266,53 +302,64 @@ fn the_scope_names_mapped_fields(input: &AdapterInput<'_>, diagnostics: &mut Dia
         return;
     };
     for (at, written) in scope.fields.iter().enumerate() {
-        if scope.fields[..at].iter().any(|earlier| is_same(earlier, written)) {
+        let name = written.unraw().to_string();
+        if scope.fields[..at].iter().any(|earlier| earlier.unraw() == name) {
             diagnostics.at(written.span(), format!("`{written}` is in the scope already"));
-            continue;
-        }
-        match input.fields.iter().find(|field| is_same(field.ident, written)) {
-            None => {
-                let known: Vec<String> = input.mapped_fields().map(FieldInput::name).collect();
-                let known = known.iter().map(String::as_str);
-                let message = suggest::unknown("field", &written.unraw().to_string(), known);
-                diagnostics.at(written.span(), message);
-            }
-            Some(field) if field.skip.is_written() => {
-                let message = format!("`{written}` is skipped, so no document has it");
-                diagnostics.at(written.span(), message);
-            }
-            Some(field) if field.volatile.is_written() => {
-                let message = format!("`{written}` is `volatile`, so a row would leave the scope unnoticed");
-                diagnostics.at(written.span(), message);
-            }
-            Some(_) => {}
+        } else {
+            the_field_tells_what_belongs_here(input, &name, written.span(), diagnostics);
         }
     }
 }
 
-/// Without a scope no row ever leaves it.
-fn left_scope_has_a_scope(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
-    if let Some(word) = input.left_scope.word().filter(|_| !input.scope.is_written()) {
-        diagnostics.at(word.span(), "`left_scope` has no meaning without `scope(..)`");
-    }
-}
-
-fn is_same(one: &Ident, other: &Ident) -> bool {
-    one.unraw() == other.unraw()
-}
-
-/// The `T` of an `Option<T>`, as far as syntax tells.
-fn option_argument(ty: &Type) -> Option<&Type> {
-    let Type::Path(path) = ty else {
-        return None;
+/// So are the fields of a filter. Each is reported once, however often it is compared.
+fn the_filter_names_mapped_fields(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    let Some(filter) = input.filter.value() else {
+        return;
     };
-    let last = path.path.segments.last().filter(|last| last.ident == "Option")?;
-    match &last.arguments {
-        PathArguments::AngleBracketed(arguments) if arguments.args.len() == 1 => match &arguments.args[0] {
-            GenericArgument::Type(argument) => Some(argument),
-            _ => None,
-        },
-        _ => None,
+    let mut names: Vec<_> = filter
+        .expression
+        .comparisons()
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        the_field_tells_what_belongs_here(input, name, filter.literal.span(), diagnostics);
+    }
+}
+
+fn the_field_tells_what_belongs_here(
+    input: &AdapterInput<'_>,
+    name: &str,
+    span: Span,
+    diagnostics: &mut Diagnostics,
+) {
+    match input.field(name) {
+        None => {
+            let known: Vec<String> = input.mapped_fields().map(FieldInput::name).collect();
+            let known = known.iter().map(String::as_str);
+            diagnostics.at(span, suggest::unknown("field", name, known));
+        }
+        Some(field) if field.skip.is_written() => {
+            diagnostics.at(span, format!("`{name}` is skipped, so no document has it"));
+        }
+        Some(field) if field.volatile.is_written() => {
+            let message = format!("`{name}` is `volatile`, so a row would leave the scope unnoticed");
+            diagnostics.at(span, message);
+        }
+        Some(_) => {}
+    }
+}
+
+/// Without a scope or a filter no row ever leaves it.
+fn left_scope_has_a_scope(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    let everything_belongs = !input.scope.is_written() && !input.filter.is_written();
+    if let Some(word) = input.left_scope.word().filter(|_| everything_belongs) {
+        diagnostics.at(
+            word.span(),
+            "`left_scope` has no meaning without `scope(..)` or `filter`",
+        );
     }
 }
 

@@ -27,7 +27,8 @@ impl Drafting<'_> {
     ) -> Result<bool, Fault> {
         let sql = &self.session.models()[model];
         let unusable = memory.models[model].unusable.is_some();
-        if memory.persisted.seeded[model] || !sql.model.direction().sends() || unusable {
+        let seeds = sql.model.direction().sends() && sql.model.seeds();
+        if memory.persisted.seeded[model] || !seeds || unusable {
             return Ok(false);
         }
         let mut seeding = memory.models[model].seeding.clone();

@@ -150,7 +150,7 @@ impl Durable {
         }
         dirty.sort_by_key(|(first, _)| *first);
         let mut rows: Vec<_> = dirty.into_iter().map(|(_, row)| row).collect();
-        for table in tables.iter().filter(|_| seed) {
+        for table in tables.iter().filter(|table| seed && table.model.seeds()) {
             let unmet = table.rows.keys().filter(|id| {
                 !table.known.contains_key(*id)
                     && !table.outbox.contains_key(*id)

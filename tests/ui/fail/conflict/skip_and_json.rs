@@ -1,0 +1,14 @@
+//! Nothing can be said about a field that is not mapped.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks")]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+    #[ditto(skip, json)]
+    note: Vec<String>,
+}
+
+fn main() {}

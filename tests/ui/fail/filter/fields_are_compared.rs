@@ -1,0 +1,15 @@
+//! The right-hand side is a literal or a parameter.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks", filter = "status = open")]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+    is_open: bool,
+    quantity: i64,
+    status: String,
+}
+
+fn main() {}

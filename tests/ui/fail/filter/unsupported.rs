@@ -1,0 +1,15 @@
+//! SQL has more than filters have.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks", filter = "status LIKE 'o%'")]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+    is_open: bool,
+    quantity: i64,
+    status: String,
+}
+
+fn main() {}

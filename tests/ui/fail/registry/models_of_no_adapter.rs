@@ -1,0 +1,7 @@
+//! Only adapters are models.
+
+struct Stock;
+
+ditto_sync::models!(pub MODELS: Stock);
+
+fn main() {}

@@ -1,0 +1,18 @@
+//! serde has to read and write the type; one error, however much it lacks.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks")]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+    #[ditto(json)]
+    parent: Parent,
+    #[ditto(json)]
+    other: Option<Parent>,
+}
+
+struct Parent;
+
+fn main() {}

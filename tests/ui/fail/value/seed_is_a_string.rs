@@ -1,0 +1,12 @@
+//! A bool is not written as text.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks", seed = "false")]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+}
+
+fn main() {}

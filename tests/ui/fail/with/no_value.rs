@@ -1,0 +1,14 @@
+//! A module is named by its path.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks")]
+struct Stock {
+    #[ditto(id)]
+    id: String,
+    #[ditto(with)]
+    price: i64,
+}
+
+fn main() {}
