@@ -581,8 +581,8 @@ async fn a_record_the_store_chokes_on_for_ever_holds_nobody_up() {
             matches!(call, StoreCall::Write(intent) if poisoned(intent)).then_some(Fault::Unavailable)
         });
         shop.till
-            .run("WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 40) \
-                  INSERT INTO goods (id, name) SELECT 'g' || i, 'g' || i FROM n; INSERT INTO goods (id, name) VALUES ('poison', 'poison')")
+            .run("BEGIN; WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 40) \
+                  INSERT INTO goods (id, name) SELECT 'g' || i, 'g' || i FROM n; INSERT INTO goods (id, name) VALUES ('poison', 'poison'); COMMIT")
             .await;
         let record = shop.quarantined("poison", Way::Outbound).await;
         assert!(record.reason.contains("the store could not write"), "{record}");
