@@ -29,11 +29,9 @@ pub(crate) fn pool_options() -> SqlitePoolOptions {
         .after_connect(|connection, _| Box::pin(async move { prepare_connection(connection).await }))
 }
 
-/// Lets commits on `connection` wake the coordinator of the same file in this process, and lets delete triggers see what `REPLACE` removes.
+/// Lets commits on `connection` wake the coordinator of the same file in this process. `recursive_triggers` stays as the app has it: capture does without,
+/// and a trigger of the app that stamps its own table would never end with it.
 pub(crate) async fn prepare_connection(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("PRAGMA recursive_triggers = ON")
-        .execute(&mut *connection)
-        .await?;
     let Some(path) = file_of(&mut *connection).await? else {
         return Ok(());
     };
@@ -55,7 +53,6 @@ pub(crate) fn own_options(pool: &SqlitePool, path: &str) -> SqliteConnectOptions
         .filename(path)
         .create_if_missing(false)
         .foreign_keys(true)
-        .pragma("recursive_triggers", "ON")
         .busy_timeout(limits::BUSY_TIMEOUT)
 }
 

@@ -137,7 +137,7 @@ impl SqliteRepository {
         })
     }
 
-    /// Options for the app's pool: its connections wake the coordinator when they commit, and have `recursive_triggers` on.
+    /// Options for the app's pool: its connections wake the coordinator when they commit.
     ///
     /// An `after_connect` of the app replaces the one set here; let it call [`prepare_connection`](Self::prepare_connection) then.
     #[must_use]
@@ -152,8 +152,8 @@ impl SqliteRepository {
         options::connect_options(path.as_ref())
     }
 
-    /// Makes commits on `connection` wake the coordinator, and turns `recursive_triggers` on. It sets the connection's commit hook, of which SQLite
-    /// has one. Nothing depends on it but speed, and the capture of rows that `REPLACE` removes for another unique key than their id.
+    /// Makes commits on `connection` wake the coordinator. It sets the connection's commit hook, of which SQLite has one. Nothing depends on it but
+    /// speed.
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -66,10 +66,10 @@ async fn insert_or_replace_that_hits_another_unique_key_deletes_that_row_everywh
 }
 
 #[tokio::test]
-async fn the_same_holds_when_the_app_does_not_set_recursive_triggers() {
+async fn the_same_holds_where_the_app_has_recursive_triggers_on() {
     let pair = items().await;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(pair.directory.path().join("left.db"));
-    let foreign = sqlx::SqlitePool::connect_with(options.pragma("recursive_triggers", "OFF"))
+    let foreign = sqlx::SqlitePool::connect_with(options.pragma("recursive_triggers", "ON"))
         .await
         .expect("the database opens");
     crate::devices::run(
@@ -79,6 +79,18 @@ async fn the_same_holds_when_the_app_does_not_set_recursive_triggers() {
     .await;
     foreign.close().await;
     pair.both_hold(ITEMS, &["'a','C',4", "'d','B',1"]).await;
+    pair.close().await;
+}
+
+#[tokio::test]
+async fn a_trigger_that_stamps_its_own_table_goes_on_working() {
+    let pair = items().await;
+    // Would never end with recursive triggers, which therefore are the app's own choice.
+    pair.on_left("CREATE TRIGGER stamp AFTER UPDATE ON items BEGIN UPDATE items SET code = 'stamped' WHERE id = NEW.id; END")
+        .await;
+    pair.on_left("UPDATE items SET stock = 11 WHERE id = 'a'").await;
+    pair.both_hold(ITEMS, &["'a','stamped',11", "'b','B',20", "'c','C',30"])
+        .await;
     pair.close().await;
 }
 

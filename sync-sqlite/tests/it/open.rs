@@ -33,7 +33,7 @@ async fn open_creates_the_file_and_sets_it_up() {
         ("journal_mode", "wal"),
         ("synchronous", "1"),
         ("foreign_keys", "1"),
-        ("recursive_triggers", "1"),
+        ("recursive_triggers", "0"),
         ("busy_timeout", "5000"),
     ] {
         let row = sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA {pragma}")))
