@@ -14,6 +14,7 @@ use crate::{
     hash::ContentHash,
     id::{DocumentId, IdError},
     query::Filter,
+    rules::{Rule, off},
     value::Value,
 };
 
@@ -433,8 +434,8 @@ impl ModelDescriptor {
     /// Whether `document` is a husk: what a delete left behind of a concurrent edit. A husk is absent.
     #[must_use]
     pub fn is_husk(&self, document: &Document) -> bool {
-        self.anchor
-            .is_some_and(|anchor| document.get(anchor).is_none_or(Value::is_null))
+        let anchor = self.anchor.filter(|_| !off(Rule::Husk));
+        anchor.is_some_and(|anchor| document.get(anchor).is_none_or(Value::is_null))
     }
 
     /// The id of a row from its id columns.

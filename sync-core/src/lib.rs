@@ -29,6 +29,8 @@ pub mod query;
 pub mod registry;
 pub mod repository;
 pub mod retry;
+#[doc(hidden)]
+pub mod rules;
 pub mod scope;
 pub mod startup;
 pub mod status;

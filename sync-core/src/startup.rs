@@ -2,6 +2,7 @@
 
 use crate::{
     repository::{Recovery, SyncState},
+    rules::{Rule, off},
     store::StoreIdentity,
 };
 
@@ -11,6 +12,9 @@ use crate::{
 /// numbers say nothing.
 #[must_use]
 pub fn compare(state: &SyncState, identity: &StoreIdentity) -> Option<Recovery> {
+    if off(Rule::Identity) {
+        return None;
+    }
     if state.store.as_ref().is_some_and(|store| *store != identity.store) {
         return Some(Recovery::OtherStore);
     }
@@ -19,7 +23,7 @@ pub fn compare(state: &SyncState, identity: &StoreIdentity) -> Option<Recovery> 
     if last == state.acknowledged || (last.is_some() && last == in_flight) {
         return None;
     }
-    if state.retained.iter().any(|(before, _)| *before == last) {
+    if !off(Rule::Retain) && state.retained.iter().any(|(before, _)| *before == last) {
         return Some(Recovery::StoreBehind { last_applied: last });
     }
     Some(Recovery::RestoredFile)

@@ -14,6 +14,7 @@ use crate::{
     limits::{BISECT_PAUSE, BISECT_STEPS, PEER_CHECK_PAUSE},
     repository::{Mark, Repository, RowRef, SyncState},
     retry::Backoff,
+    rules::{Rule, off},
     status::Phase,
     store::{ChangeBatch, DocumentStore, StoreError},
 };
@@ -183,6 +184,9 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     /// One step: the intent in flight before anything else, then a chunk of what came in, then what is to go out.
     async fn work(&mut self) -> Result<bool, SyncError> {
         if self.state.in_flight.is_some() {
+            if off(Rule::Settle) {
+                self.look().await?;
+            }
             self.settle().await?;
             return Ok(true);
         }

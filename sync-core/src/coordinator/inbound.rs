@@ -3,6 +3,7 @@
 use super::{SyncError, engine::Engine, queue::Chunk};
 use crate::{
     repository::{InboundBatch, InboundItem, Incoming, Mark, Repository},
+    rules::{Rule, off},
     store::DocumentStore,
 };
 
@@ -40,6 +41,9 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     async fn fetch_and_apply(&mut self, chunk: &Chunk) -> Result<(), SyncError> {
         let started = self.setup.clock.now();
         let items = self.fetch(chunk).await?;
+        if off(Rule::Serial) && self.state.in_flight.is_none() {
+            self.send().await?;
+        }
         let batch = InboundBatch {
             items: &items,
             scopes: &self.setup.scopes,

@@ -8,6 +8,7 @@ use crate::{
     limits::{ATTEMPTS_BEFORE_BISECT, REFUSALS_BEFORE_SINGLE},
     quarantine::{Release, Released},
     repository::{DraftRequest, DraftRows, Quarantined, Repository, RowRef, Way},
+    rules::{Rule, off},
     store::{DocumentStore, Rejection, StaleId, StoreError, WriteOutcome},
 };
 
@@ -114,6 +115,11 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     }
 
     async fn acknowledge(&mut self, intent: &Intent) -> Result<Settled, SyncError> {
+        let read_back = match off(Rule::SentHash) {
+            true => Some(self.read_back(intent).await?),
+            false => None,
+        };
+        let intent = read_back.as_ref().unwrap_or(intent);
         self.repository.acknowledge(intent, &self.setup.scopes).await?;
         self.state.acknowledged = Some(intent.batch.sequence);
         // A row of the app's own may be the one that a parked document waits for.
@@ -140,9 +146,25 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         self.suspects.store_answers(self.setup.clock.now());
     }
 
+    /// The intent as a coordinator would record it that trusts what it reads after a write: only without a rule.
+    async fn read_back(&mut self, intent: &Intent) -> Result<Intent, SyncError> {
+        let mut intent = intent.clone();
+        for operation in &mut intent.operations {
+            let ids = std::slice::from_ref(&operation.id);
+            let found = self.store.fetch(operation.model, ids).await?;
+            let hash = operation.model.hash_of(found[0].as_ref()).ok().flatten();
+            operation.record.sent = operation.record.sent.and(hash);
+        }
+        Ok(intent)
+    }
+
     /// Refused as a whole: the rows that are not what we thought are met first, then a new intent follows.
     async fn meet_stale(&mut self, intent: &Intent, stale: Vec<StaleId>) -> Result<Settled, SyncError> {
-        self.repository.discard(intent, &[]).await?;
+        if off(Rule::AtomicStale) {
+            self.repository.acknowledge(intent, &self.setup.scopes).await?;
+        } else {
+            self.repository.discard(intent, &[]).await?;
+        }
         self.reporter
             .note_intent(intent, &HistoryEvent::Stale(intent.batch));
         self.refusals += 1;

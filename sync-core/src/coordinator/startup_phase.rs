@@ -6,6 +6,7 @@ use super::{SyncError, engine::Engine};
 use crate::{
     hash::IdHash,
     repository::{Mark, Repository},
+    rules::{Rule, off},
     startup::compare,
     status::Phase,
     store::{Cursor, DocumentStore},
@@ -51,7 +52,10 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             }
             let scope = self.setup.scopes.query(self.model(model));
             let resumable = self.store.capabilities().cursor
-                && self.state.models[model].reconciled.as_ref() == Some(&scope);
+                && match &self.state.models[model].reconciled {
+                    Some(done) => *done == scope || off(Rule::ScopeMark),
+                    None => false,
+                };
             let cursor = self.state.models[model].cursor.clone().filter(|_| resumable);
             let observation = self
                 .store
@@ -83,7 +87,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             .reconciled
             .as_ref()
             .is_some_and(|done| *done != scope);
-        if other_scope {
+        if other_scope && !off(Rule::ScopeMark) {
             // Before the first apply: the context may switch back half-way.
             self.repository
                 .mark(&[Mark::Reconciled(model.collection(), None)])

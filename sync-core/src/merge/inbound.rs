@@ -7,6 +7,7 @@ use crate::{
     hash::ContentHash,
     id::DocumentId,
     repository::Remote,
+    rules::{Rule, off},
 };
 
 /// What to change, in one transaction.
@@ -84,7 +85,7 @@ pub fn inbound(
     let meeting = Meeting { model, id };
     match (remote, &state.pending) {
         (Some(remote), pending) if state.known == Some(remote.hash) => match pending {
-            None if !remote.in_scope => meeting.leave(),
+            None if !remote.in_scope && !off(Rule::ScopeFirst) => meeting.leave(state, remote),
             // A change that no trigger saw, and the document is what it was: that is the base.
             Some(pending) if pending.base.is_none() && !pending.inserted => Inbound {
                 entries: EntriesChange::Rebase(Some(remote.image.clone())),
@@ -118,7 +119,7 @@ impl Meeting<'_> {
                 known,
                 ..Inbound::default()
             },
-            Some(_) if pending.inserted => Inbound {
+            Some(_) if pending.inserted || off(Rule::DeleteWins) => Inbound {
                 entries: EntriesChange::Rebase(None),
                 known,
                 ..Inbound::default()
@@ -138,7 +139,11 @@ impl Meeting<'_> {
     fn document_meets_clean(&self, state: &RowState, remote: &Remote) -> Inbound {
         if !remote.in_scope {
             let held = state.row.is_some() || state.known.is_some();
-            return if held { self.leave() } else { Inbound::default() };
+            return if held {
+                self.leave(state, remote)
+            } else {
+                Inbound::default()
+            };
         }
         let known = KnownChange::Set(remote.hash);
         let unmet = state.row.as_ref().filter(|_| state.known.is_none());
@@ -221,7 +226,7 @@ impl Meeting<'_> {
                 return Inbound {
                     entries: EntriesChange::Drop,
                     conflict: result.conflict,
-                    ..self.leave()
+                    ..self.leave(&clean, remote)
                 };
             }
         }
@@ -268,14 +273,18 @@ impl Meeting<'_> {
         (merged, conflict)
     }
 
-    fn leave(&self) -> Inbound {
+    fn leave(&self, state: &RowState, remote: &Remote) -> Inbound {
         let row = match self.model.left_scope() {
             LeftScope::Delete => RowChange::Leave,
             LeftScope::Keep => RowChange::Keep,
         };
+        let known = match state.known {
+            Some(_) if off(Rule::Forget) => KnownChange::Set(remote.hash),
+            _ => KnownChange::Forget,
+        };
         Inbound {
             row,
-            known: KnownChange::Forget,
+            known,
             ..Inbound::default()
         }
     }

@@ -7,6 +7,7 @@ use crate::{
     hash::ContentHash,
     id::DocumentId,
     intent::{Action, Expect, Operation, Record, Undo},
+    rules::{Rule, off},
 };
 
 /// What to do about one row's local changes.
@@ -47,8 +48,8 @@ pub fn outbound(
     };
     let covers = Some(pending.last);
     match (&state.row, state.known, &pending.base) {
-        (_, None, Some(base)) => draft.seed(base),
-        (None, None, None) => Ok(Outbound::Drop),
+        (_, None, Some(base)) if !off(Rule::SeedBase) => draft.seed(base),
+        (None, None, _) => Ok(Outbound::Drop),
         (None, Some(known), base) => {
             let base = base.clone().unwrap_or_default();
             let record = Record {
