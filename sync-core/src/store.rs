@@ -72,7 +72,8 @@ pub trait DocumentStore: Send + Sync + 'static {
     ///
     /// With a `cursor` of an earlier observation every change since then is reported first. An engine without cursors
     /// ([`Capabilities::cursor`] is false) ignores it and reports changes from now on; the coordinator then reconciles by [`scan`](Self::scan). Own writes are
-    /// reported too.
+    /// reported too, whatever has become of the document since; and a document that matched for a while between two reports, so that a fetch or a scan may
+    /// have met it, is reported though it does not match any more.
     ///
     /// # Errors
     /// When the engine refuses the query, or does not know the cursor ([`StoreError::CursorLost`]).

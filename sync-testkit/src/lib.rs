@@ -8,6 +8,7 @@ pub mod memory_repository;
 pub mod memory_store;
 pub mod models;
 pub mod remote_store;
+pub mod simulation;
 
 pub use self::memory_store::{
     Fault, Flavor, LinkConfig, MemoryConfig, MemoryHub, MemoryStore, Network, StoreCall,

@@ -16,6 +16,7 @@ mod peer;
 mod replica;
 mod stamp;
 mod value_order;
+mod witness;
 mod write;
 
 use std::sync::Arc;
@@ -26,11 +27,13 @@ use ditto_sync_core::{
     id::DocumentId,
     intent::{Intent, ReplicaId},
     query::Query,
+    rules::{Rule, off},
     store::{
         Capabilities, Cursor, DocumentStore, Frontier, Scan, StoreError, StoreId, StoreIdentity, WriteOutcome,
     },
 };
 
+pub(crate) use self::witness::{Lost, Tags};
 pub use self::{
     fault::{Fault, StoreCall},
     hub::{MemoryConfig, MemoryHub},
@@ -260,7 +263,11 @@ impl DocumentStore for MemoryStore {
         ids: &[DocumentId],
     ) -> Result<Vec<Option<Document>>, StoreError> {
         self.call(StoreCall::Fetch(ids), || {
-            let state = self.peer.lock();
+            let mut state = self.peer.lock();
+            if off(Rule::NoHuskGc) && state.replica.flavor == Flavor::Ditto {
+                let physical = self.hub.inner.tick() + state.skew;
+                state.replica.collect_husks(model, physical);
+            }
             let document = |id| {
                 let document = state.replica.state(model.collection(), id)?.view()?;
                 (!model.is_husk(&document)).then_some(document)

@@ -1,5 +1,5 @@
 //! A few models for tests, written by hand as the derive would: [`STOCK`], [`ORDER_LINE`], [`READING`],
-//! [`ANYTHING`].
+//! [`ANYTHING`], [`SIMULATED`].
 
 use ditto_sync_core::{
     descriptor::{FieldDescriptor, ModelDescriptor},
@@ -68,3 +68,26 @@ pub static ANYTHING: ModelDescriptor = ModelDescriptor::new(
 static ANYTHING_ID: [FieldDescriptor; 1] = [FieldDescriptor::of::<String>("id", "id", "id")];
 static ANYTHING_FIELDS: [FieldDescriptor; 1] =
     [FieldDescriptor::of::<Option<Value>>("value", "value", "value")];
+
+/// A model in which a simulation sees most: four registers, and enough counters to tell many increments apart.
+///
+/// `id` text; `a`, `b`, `side`, `born` integers; `n0` to `n3` counters.
+pub static SIMULATED: ModelDescriptor = ModelDescriptor::new(
+    "Simulated",
+    "simulated",
+    "simulated",
+    &SIMULATED_ID,
+    &SIMULATED_FIELDS,
+);
+
+static SIMULATED_ID: [FieldDescriptor; 1] = [FieldDescriptor::of::<String>("id", "id", "id")];
+static SIMULATED_FIELDS: [FieldDescriptor; 8] = [
+    FieldDescriptor::of::<i64>("a", "a", "a"),
+    FieldDescriptor::of::<i64>("b", "b", "b"),
+    FieldDescriptor::of::<i64>("side", "side", "side"),
+    FieldDescriptor::of::<i64>("born", "born", "born"),
+    FieldDescriptor::of::<i64>("n0", "n0", "n0").counter(),
+    FieldDescriptor::of::<i64>("n1", "n1", "n1").counter(),
+    FieldDescriptor::of::<i64>("n2", "n2", "n2").counter(),
+    FieldDescriptor::of::<i64>("n3", "n3", "n3").counter(),
+];

@@ -17,6 +17,7 @@ use ditto_sync_core::{
     merge::{Conflict, Pending, RowState, leaves_scope},
     query::Query,
     repository::{Mark, ModelState, RowRef, SyncState},
+    rules::{Rule, off},
     scope::Scopes,
     store::{Cursor, Frontier, StoreId},
 };
@@ -136,9 +137,12 @@ impl Table {
         let pending = match self.outbox.get(id).map(Vec::as_slice) {
             Some([first, rest @ ..]) => Some(Pending {
                 base: first.old.as_ref().map(canonical).transpose()?,
-                inserted: std::iter::once(first)
-                    .chain(rest)
-                    .any(|entry| entry.kind == super::CaptureKind::Insert),
+                inserted: match off(Rule::InsertKind) {
+                    true => first.old.is_none(),
+                    false => std::iter::once(first)
+                        .chain(rest)
+                        .any(|entry| entry.kind == super::CaptureKind::Insert),
+                },
                 last: rest.last().unwrap_or(first).seq,
             }),
             _ => None,
@@ -288,6 +292,9 @@ impl Durable {
     /// Removes those of `rows` that are clean, known and outside the scope; how many. Children may stand in the way of their parents, so it
     /// goes round until nothing moves.
     pub(super) fn leave_scope(&mut self, mut rows: Vec<RowRef>, scopes: &Scopes) -> usize {
+        if off(Rule::ScopeFirst) {
+            return 0;
+        }
         rows.retain(|row| self.is_out_of_scope(row, scopes));
         let mut left = 0;
         loop {
@@ -334,7 +341,9 @@ impl Durable {
         }
         let table = self.table(model);
         table.rows.remove(id);
-        table.known.remove(id);
+        if !off(Rule::Forget) {
+            table.known.remove(id);
+        }
         true
     }
 

@@ -7,6 +7,7 @@ use ditto_sync_core::{
     intent::{BatchId, Intent, Operation, OutboxSeq, ReplicaId},
     merge::{Outbound, outbound},
     repository::{Acknowledged, Draft, DraftRequest, Quarantined, RowRef, Way},
+    rules::{Rule, off},
     scope::Scopes,
 };
 
@@ -71,7 +72,8 @@ impl Durable {
             return (Acknowledged::default(), false);
         };
         let mut rows = Vec::with_capacity(sent.operations.len());
-        for operation in &sent.operations {
+        let recorded = if off(Rule::SentHash) { intent } else { &sent };
+        for operation in &recorded.operations {
             let table = self.table(operation.model);
             table.held_back.remove(&operation.id);
             match operation.record.sent {

@@ -8,6 +8,7 @@ use ditto_sync_core::{
     intent::{Action, Operation, OutboxSeq, ReplicaId},
     merge::{Conflict, ConflictKind, FieldConflict, Unacknowledged, unacknowledge},
     repository::Recovery,
+    rules::{Rule, off},
 };
 
 use super::{
@@ -21,13 +22,13 @@ impl Durable {
         let conflicts = match recovery {
             Recovery::OtherStore => {
                 self.forget_store(replica);
-                self.await_peer = true;
+                self.await_peer = !off(Rule::AwaitPeer);
                 Vec::new()
             }
             Recovery::RestoredFile => {
                 let dropped = self.tables.values().flat_map(dropped_by_restore).collect();
                 self.forget_store(replica);
-                for table in self.tables.values_mut() {
+                for table in self.tables.values_mut().filter(|_| !off(Rule::DirtyRestore)) {
                     table.outbox.clear();
                     table.held_back.clear();
                 }
@@ -54,7 +55,7 @@ impl Durable {
             self.acknowledged = lost.before;
         }
         self.in_flight = None;
-        self.await_peer = true;
+        self.await_peer = !off(Rule::AwaitPeer);
         for table in self.tables.values_mut() {
             table.cursor = None;
             table.reconciled = None;

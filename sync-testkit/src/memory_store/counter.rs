@@ -40,6 +40,11 @@ impl Counter {
         }
     }
 
+    /// Goes on in the old epoch from another value: only without the rule that an insert restarts a counter.
+    pub(super) fn continue_at(&mut self, restarted: &Self) {
+        self.start = restarted.start;
+    }
+
     pub(super) fn epoch(&self) -> Stamp {
         self.epoch
     }

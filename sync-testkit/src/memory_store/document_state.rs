@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
     document::{Document, FieldName},
+    rules::{Rule, off},
     value::Value,
 };
 
@@ -15,6 +16,7 @@ use super::{
     counter::{Counter, CounterStart},
     stamp::{Stamp, Writer},
     value_order::compare_values,
+    witness::Witness,
 };
 
 /// Hands out the stamps of one write.
@@ -31,19 +33,23 @@ pub(super) struct Stamps<'a> {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct DocumentState {
     /// Sorted by name.
-    registers: Vec<(FieldName, Register)>,
+    pub(super) registers: Vec<(FieldName, Register)>,
     /// What shows only where no register is; mesh flavor only. Sorted by name.
-    seeds: Vec<(FieldName, Register)>,
+    pub(super) seeds: Vec<(FieldName, Register)>,
     /// Sorted by name.
     counters: Vec<(FieldName, Counter)>,
     deletion: Deletion,
+    /// Of a simulation only.
+    pub(super) witness: Witness,
 }
 
 /// A field's value (`None`: removed) and when it was written.
 #[derive(Debug, Clone, PartialEq)]
-struct Register {
-    stamp: Stamp,
-    value: Option<Value>,
+pub(super) struct Register {
+    pub(super) stamp: Stamp,
+    pub(super) value: Option<Value>,
+    /// Of a simulation only: what its writer had met.
+    pub(super) witness: Witness,
 }
 
 /// What is known of deletes. The order is the merge: the greater one wins.
@@ -61,6 +67,11 @@ impl Stamps<'_> {
     fn next(&mut self) -> Stamp {
         *self.clock = (*self.clock + 1).max(self.physical);
         Stamp::new(*self.clock, self.writer)
+    }
+
+    /// The stamp of seeds, while this rule holds.
+    fn floor(&mut self, rule: Rule) -> Stamp {
+        if off(rule) { self.next() } else { Stamp::FLOOR }
     }
 }
 
@@ -89,7 +100,7 @@ impl DocumentState {
 
     /// Whether readers see a document: something is visible, and it is no husk. Cheaper than [`view`](Self::view).
     pub(super) fn is_present(&self, model: &ModelDescriptor) -> bool {
-        match model.anchor() {
+        match model.anchor().filter(|_| !off(Rule::Husk)) {
             Some(anchor) => self.register_value(anchor).is_some_and(|value| !value.is_null()),
             None => self.view().is_some(),
         }
@@ -109,13 +120,17 @@ impl DocumentState {
         model: &ModelDescriptor,
         stamps: &mut Stamps<'_>,
     ) {
+        let counters = self.counters.clone();
         if self.view().is_some() {
             self.entomb(stamps);
+        }
+        if off(Rule::Restart) {
+            self.counters = counters;
         }
         let stamp = stamps.next();
         for (name, value) in document.iter() {
             match counter_start(model, name, value) {
-                Some(start) => put(&mut self.counters, name, Counter::new(stamp, start)),
+                Some(start) => self.start_counter(name, Counter::new(stamp, start)),
                 None => put(&mut self.registers, name, Register::new(stamp, value.clone())),
             }
         }
@@ -140,6 +155,7 @@ impl DocumentState {
                 Register {
                     stamp: stamps.next(),
                     value: None,
+                    witness: Witness::default(),
                 },
             );
         }
@@ -150,7 +166,7 @@ impl DocumentState {
         }
         for (name, value) in document.iter() {
             match counter_start(model, name, value) {
-                Some(start) => put(&mut self.counters, name, Counter::new(stamps.next(), start)),
+                Some(start) => self.start_counter(name, Counter::new(stamps.next(), start)),
                 None => put(
                     &mut self.registers,
                     name,
@@ -192,15 +208,22 @@ impl DocumentState {
     }
 
     /// Writes at the floor of time: older than anything, invisible over a tombstone.
-    pub(super) fn seed_at_floor(&mut self, document: &Document, model: &ModelDescriptor) {
+    pub(super) fn seed_at_floor(
+        &mut self,
+        document: &Document,
+        model: &ModelDescriptor,
+        stamps: &mut Stamps<'_>,
+    ) {
         for (name, value) in document.iter() {
             match counter_start(model, name, value) {
-                Some(start) => merge_counter(&mut self.counters, name, &Counter::new(Stamp::FLOOR, start)),
-                None => merge_register(
-                    &mut self.registers,
-                    name,
-                    &Register::new(Stamp::FLOOR, value.clone()),
-                ),
+                Some(start) => {
+                    let epoch = stamps.floor(Rule::SeedEpoch);
+                    merge_counter(&mut self.counters, name, &Counter::new(epoch, start));
+                }
+                None => {
+                    let register = Register::new(stamps.floor(Rule::SeedFloor), value.clone());
+                    merge_register(&mut self.registers, name, &register);
+                }
             }
         }
         self.forget_hidden();
@@ -215,8 +238,18 @@ impl DocumentState {
     ) {
         for (name, value) in document.iter() {
             match counter_start(model, name, value) {
-                Some(start) => merge_counter(&mut self.counters, name, &Counter::new(Stamp::FLOOR, start)),
-                None => put(&mut self.seeds, name, Register::new(stamps.next(), value.clone())),
+                Some(start) => {
+                    let epoch = stamps.floor(Rule::SeedEpoch);
+                    merge_counter(&mut self.counters, name, &Counter::new(epoch, start));
+                }
+                None => {
+                    let keys = if off(Rule::SeedFloor) {
+                        &mut self.registers
+                    } else {
+                        &mut self.seeds
+                    };
+                    put(keys, name, Register::new(stamps.next(), value.clone()));
+                }
             }
         }
     }
@@ -268,6 +301,14 @@ impl DocumentState {
         counter.value()
     }
 
+    /// A counter starts anew.
+    fn start_counter(&mut self, name: &FieldName, counter: Counter) {
+        match position(&self.counters, name) {
+            Ok(at) if off(Rule::Restart) => self.counters[at].1.continue_at(&counter),
+            _ => put(&mut self.counters, name, counter),
+        }
+    }
+
     fn increment(&mut self, name: &FieldName, amount: i64, model: &ModelDescriptor, writer: Writer) {
         let started = find(&self.counters, name).is_some_and(|counter| self.shows(counter.epoch()));
         if !started {
@@ -291,11 +332,12 @@ impl Register {
         Self {
             stamp,
             value: Some(value),
+            witness: Witness::default(),
         }
     }
 
     /// Equal stamps happen among seeds only; the greater value wins there.
-    fn order(&self, other: &Self) -> Ordering {
+    pub(super) fn order(&self, other: &Self) -> Ordering {
         let values = || match (&self.value, &other.value) {
             (Some(mine), Some(theirs)) => compare_values(mine, theirs),
             (mine, theirs) => mine.is_some().cmp(&theirs.is_some()),

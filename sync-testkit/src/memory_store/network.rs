@@ -103,6 +103,53 @@ impl Network {
         true
     }
 
+    /// Delivers the message at place `at` (modulo their number) of those on their way from one to the other; `false` when none is.
+    ///
+    /// # Panics
+    /// When there is no store of that name.
+    pub fn deliver_at(&self, from: &str, to: &str, at: usize) -> bool {
+        let mut network = self.hub.network();
+        let Some((key, at)) = network.message_at(from, to, at) else {
+            return false;
+        };
+        network.deliver(&self.hub, key, at);
+        true
+    }
+
+    /// The message at place `at` (modulo their number) of those on their way from one to the other arrives twice; `false` when none is.
+    ///
+    /// # Panics
+    /// When there is no store of that name.
+    pub fn duplicate_at(&self, from: &str, to: &str, at: usize) -> bool {
+        let mut network = self.hub.network();
+        let found = network.message_at(from, to, at);
+        if let Some((key, at)) = found
+            && let Some(link) = network.links.get_mut(&key)
+        {
+            let copy = link.queue[at].clone();
+            link.queue.push_back(copy);
+        }
+        found.is_some()
+    }
+
+    /// The message at place `at` (modulo their number) of those on their way from one to the other is lost; `false` when none is.
+    ///
+    /// # Panics
+    /// When there is no store of that name.
+    pub fn drop_at(&self, from: &str, to: &str, at: usize) -> bool {
+        let mut network = self.hub.network();
+        let found = network.message_at(from, to, at);
+        if let Some((key, at)) = found
+            && let Some(link) = network.links.get_mut(&key)
+        {
+            if let Some(message) = link.queue.get_mut(at) {
+                message.lost = true;
+            }
+            link.take(at);
+        }
+        found.is_some()
+    }
+
     /// Delivers any one message; `false` when none is on its way.
     pub fn deliver_random(&self) -> bool {
         let mut network = self.hub.network();
@@ -334,6 +381,12 @@ impl NetworkState {
             peer.notify();
         }
         changed
+    }
+
+    fn message_at(&self, from: &str, to: &str, at: usize) -> Option<((usize, usize), usize)> {
+        let key = (self.existing_peer(from).index, self.existing_peer(to).index);
+        let waiting = self.links.get(&key)?.queue.len();
+        (waiting > 0).then(|| (key, at % waiting))
     }
 
     fn any_message(&mut self) -> Option<((usize, usize), usize)> {

@@ -116,13 +116,19 @@ impl MemoryObservation {
     fn take_changes(&mut self, state: &PeerState) -> Vec<Change> {
         let mut changes = Vec::new();
         let mut position = state.replica.position();
+        let met = match self.query.filter() {
+            Some(_) => state
+                .replica
+                .written_or_repeated(self.model.collection(), self.position),
+            None => HashSet::new(),
+        };
         for (at, collection, id, entry) in state.replica.changes_after(self.position) {
             if collection != self.model.collection()
                 || (at > self.start && entry.is_some_and(|entry| entry.silent))
             {
                 continue;
             }
-            if let Some(kind) = self.kind_of(at, id, entry) {
+            if let Some(kind) = self.kind_of(id, entry, at <= self.start || met.contains(id)) {
                 changes.push(Change { id: id.clone(), kind });
             }
             if changes.len() == CHANGES_MAX {
@@ -134,8 +140,8 @@ impl MemoryObservation {
         changes
     }
 
-    /// What a change means to this query; `None` when nothing.
-    fn kind_of(&mut self, at: u64, id: &DocumentId, entry: Option<&Entry>) -> Option<ChangeKind> {
+    /// What a change means to this query; `None` when nothing. `met`: it may have matched in between, or before this observation began.
+    fn kind_of(&mut self, id: &DocumentId, entry: Option<&Entry>, met: bool) -> Option<ChangeKind> {
         let Some(entry) = entry else {
             self.matching.remove(id);
             return Some(ChangeKind::Moved);
@@ -157,8 +163,7 @@ impl MemoryObservation {
             self.matching.insert(id.clone());
             return Some(ChangeKind::Upserted);
         }
-        // Whether a document matched before this observation began is not known, so it is reported.
-        let matched = self.matching.remove(id) || at <= self.start;
+        let matched = self.matching.remove(id) || met;
         matched.then_some(if present {
             ChangeKind::Moved
         } else {

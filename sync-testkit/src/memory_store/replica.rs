@@ -3,7 +3,7 @@
 //! Plain synchronous state. Not here: locks, notifications, faults (`peer`), the checks before a write (`write`), links (`network`).
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -12,10 +12,11 @@ use ditto_sync_core::{descriptor::ModelDescriptor, id::DocumentId, intent::Repli
 use super::{
     Flavor,
     change_log::{ChangeLog, Logged},
-    document_state::DocumentState,
+    document_state::{DocumentState, Stamps},
     id_hash::IdHashing,
     message::{Content, Payload, Received, Versions},
     stamp::Writer,
+    witness::{Lost, Tags, Witness},
 };
 
 /// One life of one peer's store.
@@ -39,6 +40,9 @@ pub(super) struct Replica {
     /// Something was evicted, so this replica no longer vouches for what it was seen to hold.
     evicted: bool,
     undo: Vec<Undo>,
+    /// A simulation wants to know what documents meet.
+    pub(super) witnessing: bool,
+    pub(super) lost: Vec<Lost>,
 }
 
 /// A document and its place in the log.
@@ -79,6 +83,8 @@ impl Replica {
             received: BTreeMap::new(),
             evicted: false,
             undo: Vec::new(),
+            witnessing: false,
+            lost: Vec::new(),
         }
     }
 
@@ -171,6 +177,17 @@ impl Replica {
         })
     }
 
+    /// The documents of a collection that were written here after `position`, or changed more than once, so that they may have come and gone.
+    pub(super) fn written_or_repeated(&self, collection: &str, position: u64) -> HashSet<&DocumentId> {
+        let (mut once, mut found) = (HashSet::new(), HashSet::new());
+        for logged in self.log.after(position) {
+            if logged.collection == collection && (logged.origin.is_none() || !once.insert(&logged.id)) {
+                found.insert(&logged.id);
+            }
+        }
+        found
+    }
+
     /// Keeps what a write is about to change, for [`lose_newest_writes`](Self::lose_newest_writes).
     pub(super) fn keep_for_undo(
         &mut self,
@@ -210,6 +227,25 @@ impl Replica {
             };
         }
         count
+    }
+
+    /// Deletes all husks, tempting and wrong: only without the rule that says so.
+    pub(super) fn collect_husks(&mut self, model: &'static ModelDescriptor, physical: u64) {
+        let is_husk = |state: &DocumentState| state.view().is_some_and(|document| model.is_husk(&document));
+        let states = self.states(model.collection());
+        let husks: Vec<_> = states
+            .filter(|(_, state)| is_husk(state))
+            .map(|(id, state)| (id.clone(), state.clone()))
+            .collect();
+        for (id, mut state) in husks {
+            let stamps = &mut Stamps {
+                clock: &mut self.clock,
+                physical,
+                writer: self.writer,
+            };
+            state.entomb(stamps);
+            self.put(model.collection(), &id, Arc::new(state), Mark::default());
+        }
     }
 
     /// What changed after `from` and `receiver` may lack; `None` when nothing did.
@@ -258,17 +294,36 @@ impl Replica {
         self.clock = self.clock.max(payload.clock);
         let mut changed = false;
         for content in &payload.contents {
-            changed |= self.merge(
-                content,
-                Mark {
-                    origin: Some(payload.sender),
-                    silent,
-                },
-            );
+            let mark = Mark {
+                origin: Some(payload.sender),
+                silent,
+            };
+            let witness = self.witnessing.then(|| {
+                self.note_losses(content);
+                let held = self.state(content.collection, &content.id);
+                held.map_or(Tags::default(), |held| held.witness.0)
+            });
+            changed |= self.merge(content, mark);
+            if let Some(held) = witness {
+                let tags = held.union(content.state.witness.0);
+                self.unite_witness(content.collection, &content.id, tags);
+            }
         }
         let received = self.received.entry(payload.sender).or_default();
         received.advance(payload, &mut self.versions);
         changed
+    }
+
+    /// A simulation knows that a document has met these.
+    pub(super) fn unite_witness(&mut self, collection: &str, id: &DocumentId, tags: Tags) {
+        let documents = self.collections.get_mut(collection);
+        let Some(entry) = documents.and_then(|documents| documents.get_mut(id)) else {
+            return;
+        };
+        let united = entry.state.witness.0.union(tags);
+        if united != entry.state.witness.0 {
+            Arc::make_mut(&mut entry.state).witness = Witness(united);
+        }
     }
 
     /// The document of a logged change, unless it was evicted or has changed again since.

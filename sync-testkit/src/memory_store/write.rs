@@ -6,6 +6,7 @@ use ditto_sync_core::{
     document::Document,
     id::DocumentId,
     intent::{Action, Intent, Operation},
+    rules::{Rule, off},
     store::{Rejection, StaleId, StoreError, WriteOutcome},
     value::{Value, ValueError},
 };
@@ -36,11 +37,8 @@ pub(super) fn write(
 ) -> Result<WriteOutcome, StoreError> {
     let batch = intent.batch;
     // Numbers only grow, and a number that was refused is never used again: what is not newer was applied.
-    if replica
-        .last_applied
-        .get(&batch.replica)
-        .is_some_and(|last| batch.sequence <= *last)
-    {
+    let last = replica.last_applied.get(&batch.replica).copied();
+    if last.is_some_and(|last| batch.sequence <= last) && !off(Rule::BatchOnce) {
         return Ok(WriteOutcome::Applied);
     }
     let documents = Documents::of(replica, intent);
@@ -49,7 +47,7 @@ pub(super) fn write(
         return Err(StoreError::Rejected(refused));
     }
     let stale = stale_ids(intent, &documents);
-    if !stale.is_empty() {
+    if !stale.is_empty() && !off(Rule::AtomicStale) {
         return Ok(WriteOutcome::Stale(stale));
     }
     if replica.flavor == Flavor::Ditto {
@@ -59,11 +57,15 @@ pub(super) fn write(
             .map(|operation| (operation.model.collection(), operation.id.clone()));
         replica.keep_for_undo(batch.replica, keys);
     }
-    for operation in &intent.operations {
+    let is_stale = |operation: &&Operation| stale.iter().any(|stale| stale.id == operation.id);
+    for operation in intent.operations.iter().filter(|operation| !is_stale(operation)) {
         apply(replica, operation, context);
     }
     replica.last_applied.insert(batch.replica, batch.sequence);
-    Ok(WriteOutcome::Applied)
+    Ok(match stale.is_empty() {
+        true => WriteOutcome::Applied,
+        false => WriteOutcome::Stale(stale),
+    })
 }
 
 /// The visible documents of an intent, in the order of its operations.
@@ -83,7 +85,8 @@ impl Documents {
 fn stale_ids(intent: &Intent, documents: &Documents) -> Vec<StaleId> {
     let stale = documents
         .with(intent)
-        .filter(|(operation, document)| !operation.expect.is_met_by(operation.model, *document));
+        .filter(|(operation, document)| !operation.expect.is_met_by(operation.model, *document))
+        .filter(|(operation, _)| !off(Rule::Cas) || matches!(operation.action, Action::Seed(_)));
     stale
         .map(|(operation, _)| StaleId {
             collection: operation.model.collection(),
@@ -203,8 +206,13 @@ fn apply(replica: &mut Replica, operation: &Operation, context: WriteContext) {
         (Action::Patch { set, increments }, _) => state.patch(set, increments, model, stamps),
         (Action::Delete, Flavor::Ditto) => state.entomb(stamps),
         (Action::Delete, Flavor::Mesh) => state.mark_deleted(stamps),
-        (Action::Seed(document), Flavor::Ditto) => state.seed_at_floor(document, model),
+        (Action::Seed(document), Flavor::Ditto) => state.seed_at_floor(document, model, stamps),
         (Action::Seed(document), Flavor::Mesh) => state.seed_by_keys(document, model, stamps),
+    }
+    if replica.witnessing
+        && let Some(before) = replica.state(collection, &operation.id)
+    {
+        state.note_context(before);
     }
     replica.versions.count(replica.writer);
     replica.operations += 1;

@@ -6,4 +6,5 @@ mod memory_store;
 mod quarantine;
 mod remote_store;
 mod repository;
+mod simulation;
 mod store_contract;

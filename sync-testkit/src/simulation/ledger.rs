@@ -1,0 +1,277 @@
+//! What the simulation knows beside the system and no device does: every change of an app and what its author had met ([`Ledger`]), and what
+//! the rows of one device have met ([`Notes`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ditto_sync_core::{
+    document::FieldName,
+    id::DocumentId,
+    intent::{Action, Intent, OutboxSeq},
+    merge::{Conflict, ConflictKind},
+    repository::{InboundItem, Incoming},
+};
+
+use super::{
+    schedule::AppKind,
+    shape::{Shape, tag_of},
+};
+use crate::{
+    memory_repository::MemoryRepository,
+    memory_store::{Lost, Tags},
+};
+
+/// One committed change of an app.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    pub(crate) tag: u32,
+    pub(crate) device: usize,
+    pub(crate) id: DocumentId,
+    /// `None`: the row was there before the framework was.
+    pub(crate) kind: Option<AppKind>,
+    /// Positions of the registers it wrote.
+    pub(crate) writes: Vec<usize>,
+    /// The changes its author had met in the row.
+    pub(crate) past: Tags,
+    /// By how much it moved the counters.
+    pub(crate) delta: Vec<i64>,
+    /// Its digit in the counters.
+    pub(crate) slot: Option<usize>,
+    /// The insert that made the row it changed.
+    pub(crate) of: Option<u32>,
+    /// The user threw it away: it was in no old file and in no store.
+    pub(crate) void: bool,
+}
+
+/// Every change of the run, and what became of it.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) events: BTreeMap<u32, Event>,
+    /// Changes whose loss was reported to a user.
+    pub(crate) reported: Tags,
+    /// Values that a later writer beat without having met them.
+    pub(crate) decided: BTreeSet<(DocumentId, usize, u32)>,
+    pub(crate) slots: BTreeMap<DocumentId, usize>,
+    /// What happened, when somebody wants to read it.
+    pub(crate) trace: Option<Vec<String>>,
+}
+
+impl Event {
+    pub(crate) fn is_insert(&self) -> bool {
+        matches!(self.kind, None | Some(AppKind::Insert | AppKind::Reinsert))
+    }
+
+    pub(crate) fn is_delete(&self) -> bool {
+        matches!(self.kind, Some(AppKind::Delete | AppKind::Reinsert))
+    }
+}
+
+impl Ledger {
+    /// A digit of the counters of this row that no change has; `None` when there is none left.
+    pub(crate) fn new_slot(&mut self, shape: &Shape, id: &DocumentId) -> Option<usize> {
+        let used = self.slots.entry(id.clone()).or_default();
+        let slot = *used;
+        (slot < shape.slots()).then(|| {
+            *used += 1;
+            slot
+        })
+    }
+
+    /// The changes that an amount holds. Newest first, because a change may have taken back older ones.
+    ///
+    /// # Errors
+    /// What is in there too often, or what nobody committed.
+    pub(crate) fn decode(&self, id: &DocumentId, amounts: &[i64]) -> Result<Tags, String> {
+        let (mut found, mut rest) = (Tags::default(), amounts.to_vec());
+        for event in self.events.values().rev().filter(|event| event.id == *id) {
+            let Some(slot) = event.slot else { continue };
+            match Shape::digit(&rest, slot) {
+                0 => {}
+                1 => {
+                    found.insert(event.tag);
+                    for (left, moved) in rest.iter_mut().zip(&event.delta) {
+                        *left = left.wrapping_sub(*moved);
+                    }
+                }
+                times => return Err(format!("change #{} counts {times} times", event.tag)),
+            }
+        }
+        match rest.iter().all(|left| *left == 0) {
+            true => Ok(found),
+            false => Err(format!("the counter holds {rest:?} that nobody committed")),
+        }
+    }
+
+    pub(crate) fn decide(&mut self, shape: &Shape, lost: Lost) {
+        let field: &FieldName = &lost.field;
+        let position = shape
+            .model
+            .fields()
+            .iter()
+            .position(|known| known.document_name() == field.as_str());
+        let Some(at) = position else { return };
+        let column = shape.model.fields()[at].to_column(&lost.value);
+        let tag = column
+            .ok()
+            .and_then(|column| shape.decode(at, &column))
+            .and_then(tag_of);
+        if let Some(tag) = tag.filter(|tag| !lost.met_by_winner.contains(*tag)) {
+            self.decided.insert((lost.id, at, tag));
+        }
+    }
+
+    fn report(&mut self, tags: Tags) {
+        self.reported = self.reported.union(tags);
+    }
+
+    pub(crate) fn say(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(line());
+        }
+    }
+}
+
+/// What the rows of one database file have met: copied with the file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Notes {
+    /// The changes whose effect a row has met.
+    pub(crate) met: BTreeMap<DocumentId, Tags>,
+    /// What the operations of the intent in flight carry.
+    pub(crate) in_flight: BTreeMap<DocumentId, Tags>,
+    /// Which change an outbox entry is of.
+    pub(crate) entries: BTreeMap<OutboxSeq, u32>,
+    /// What the fetched documents had met. Lost in a crash.
+    pub(crate) fetched: BTreeMap<DocumentId, Tags>,
+    /// Writes that only noted what the store holds. That can grow without a document changing, so it is no business of *Silence*.
+    pub(crate) frontiers: u64,
+    /// Writes that only moved a cursor.
+    pub(crate) cursors: u64,
+}
+
+impl Notes {
+    pub(crate) fn met(&self, id: &DocumentId) -> Tags {
+        self.met.get(id).copied().unwrap_or_default()
+    }
+
+    fn meet(&mut self, id: &DocumentId, tags: Tags) {
+        let met = self.met.entry(id.clone()).or_default();
+        *met = met.union(tags);
+    }
+
+    /// An app has changed a row, as the newest entry of the outbox if it was captured.
+    pub(crate) fn changed(
+        &mut self,
+        shape: &Shape,
+        repository: &MemoryRepository,
+        id: &DocumentId,
+        tag: u32,
+    ) {
+        for entry in repository.outbox(shape.model) {
+            if entry.id == *id {
+                self.entries.entry(entry.seq).or_insert(tag);
+            }
+        }
+        self.meet(id, Tags::one(tag));
+    }
+
+    /// The captured changes of a row that are not acknowledged.
+    pub(crate) fn pending(&self, shape: &Shape, repository: &MemoryRepository, id: &DocumentId) -> Tags {
+        let mut tags = Tags::default();
+        for entry in repository.outbox(shape.model) {
+            if entry.id == *id
+                && let Some(tag) = self.entries.get(&entry.seq)
+            {
+                tags.insert(*tag);
+            }
+        }
+        tags
+    }
+
+    /// A draft was committed.
+    pub(crate) fn drafted(&mut self, shape: &Shape, repository: &MemoryRepository, intent: &Intent) {
+        self.in_flight.clear();
+        for operation in &intent.operations {
+            let id = &operation.id;
+            let tags = match &operation.action {
+                // The image before the pending changes: its insert is all that it holds.
+                Action::Seed(document) if has_entries(shape, repository, id) => {
+                    let image = shape.model.image_of(document).ok();
+                    let tag = image.and_then(|image| shape.tag(&image, shape.born));
+                    tag.map(Tags::one).unwrap_or_default()
+                }
+                _ => self.met(id),
+            };
+            self.in_flight.insert(id.clone(), tags);
+        }
+    }
+
+    /// An acknowledgement was committed.
+    pub(crate) fn acknowledged(&mut self, shape: &Shape, repository: &MemoryRepository, intent: &Intent) {
+        for operation in &intent.operations {
+            let gone = repository.row(shape.model, &operation.id).is_none()
+                && !has_entries(shape, repository, &operation.id);
+            if gone && !matches!(operation.action, Action::Delete) {
+                // Out of scope, so the app does not see it.
+                self.met.remove(&operation.id);
+            }
+        }
+    }
+
+    /// Documents were applied.
+    pub(crate) fn applied(&mut self, shape: &Shape, repository: &MemoryRepository, items: &[InboundItem]) {
+        for item in items {
+            let tags = self.fetched.get(&item.id).copied().unwrap_or_default();
+            self.meet(&item.id, tags);
+            let hidden = !matches!(item.incoming, Incoming::Absent)
+                && repository.row(shape.model, &item.id).is_none()
+                && !has_entries(shape, repository, &item.id);
+            if hidden {
+                self.met.remove(&item.id);
+            }
+        }
+    }
+}
+
+/// What a report says was lost. `pending`: the changes of the row that were not acknowledged before the report.
+pub(crate) fn reported(
+    ledger: &mut Ledger,
+    shape: &Shape,
+    conflict: &Conflict,
+    (pending, met): (Tags, Tags),
+) {
+    let tags = match conflict.kind {
+        ConflictKind::LocalDroppedByDelete | ConflictKind::LocalDroppedByRestore => pending,
+        ConflictKind::LostByStore => met,
+        ConflictKind::LocalReplacedByAdoption => named(shape, conflict, true),
+        _ => named(shape, conflict, false),
+    };
+    ledger.say(|| {
+        let tags: Vec<_> = tags.iter().collect();
+        format!("      reports {:?} of {}: {tags:?}", conflict.kind, conflict.id)
+    });
+    ledger.report(tags);
+}
+
+/// The writers of the values in a report.
+fn named(shape: &Shape, conflict: &Conflict, local: bool) -> Tags {
+    let mut tags = Tags::default();
+    for field in &conflict.fields {
+        let value = if local { &field.local } else { &field.remote };
+        let at = shape
+            .model
+            .fields()
+            .iter()
+            .position(|known| known.document_name() == field.field);
+        let tag = at
+            .zip(value.as_ref())
+            .and_then(|(at, value)| shape.decode(at, value))
+            .and_then(tag_of);
+        if let Some(tag) = tag {
+            tags.insert(tag);
+        }
+    }
+    tags
+}
+
+fn has_entries(shape: &Shape, repository: &MemoryRepository, id: &DocumentId) -> bool {
+    repository.outbox(shape.model).iter().any(|entry| entry.id == *id)
+}

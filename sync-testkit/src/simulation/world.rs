@@ -1,0 +1,397 @@
+//! A run of a simulation: devices, network, time, and what each [`Action`] does to them: [`World`].
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use super::{
+    Invariant, Violation,
+    change::Change,
+    device::{Device, Shared},
+    ledger::{Event, Ledger},
+    schedule::{Action, AppKind, ScheduleSetup, ScopeSides},
+    shape::Shape,
+    virtual_clock::VirtualClock,
+    watched::lock,
+};
+use crate::{
+    memory_repository::MemoryRepository,
+    memory_store::{Fault, Flavor, MemoryConfig, MemoryHub, Network, Tags},
+};
+
+/// Rounds after which a mesh that does not get quiet never will.
+const ROUNDS_MAX: usize = 400;
+/// Awaits after which a device that does not get quiet never will.
+const POLLS_MAX: usize = 20_000;
+/// Times that waiting may be cut short before it counts as a livelock.
+const WAITS_MAX: usize = 60;
+
+/// A run of a simulation.
+pub(crate) struct World {
+    pub(crate) shape: Arc<Shape>,
+    pub(crate) ledger: Arc<Mutex<Ledger>>,
+    pub(crate) devices: Vec<Device>,
+    flavor: Flavor,
+    hub: MemoryHub,
+    clock: VirtualClock,
+    /// Where replica ids of cloned databases come from.
+    databases: u64,
+}
+
+impl World {
+    pub(crate) fn new(shape: &Arc<Shape>, flavor: Flavor, setup: &ScheduleSetup, tracing: bool) -> Self {
+        let config = MemoryConfig::new(flavor)
+            .with_intent_operations_max(setup.operations_max)
+            .without_send_on_write();
+        let mut world = Self {
+            shape: Arc::clone(shape),
+            ledger: Arc::new(Mutex::new(Ledger {
+                trace: tracing.then(Vec::new),
+                ..Ledger::default()
+            })),
+            devices: Vec::new(),
+            flavor,
+            hub: MemoryHub::new(config),
+            clock: VirtualClock::default(),
+            databases: 0,
+        };
+        for (number, sides) in setup.scopes.iter().enumerate() {
+            world.add_device(number, *sides, setup);
+        }
+        world
+    }
+
+    fn add_device(&mut self, number: usize, sides: ScopeSides, setup: &ScheduleSetup) {
+        self.databases += 1;
+        let repository = MemoryRepository::new(self.databases);
+        let name = format!("device-{number}");
+        let store = self.hub.store(&name);
+        self.hub.set_clock_skew(&name, setup.skews[number]);
+        let clones = setup.clones.iter().filter(|(device, ..)| *device == number);
+        let clones: Vec<_> = clones
+            .map(|(_, row, tag)| (self.shape.ids[*row].clone(), *tag))
+            .collect();
+        let shape = Arc::clone(&self.shape);
+        let mut images = Vec::new();
+        for (id, tag) in &clones {
+            let mut ledger = self.ledger();
+            let slot = match ledger.events.get(tag) {
+                Some(event) => event.slot,
+                None => ledger.new_slot(&shape, id),
+            };
+            let image = shape.fresh(*tag, slot);
+            ledger.events.entry(*tag).or_insert_with(|| Event {
+                tag: *tag,
+                device: number,
+                id: id.clone(),
+                kind: None,
+                writes: shape.registers(),
+                past: Tags::default(),
+                delta: shape.unit(slot),
+                slot,
+                of: Some(*tag),
+                void: false,
+            });
+            images.push((id.clone(), *tag, image));
+        }
+        for (id, _, image) in &images {
+            // The table is empty and has no constraints.
+            let inserted = repository.app().insert(shape.model, id, image);
+            debug_assert!(inserted.is_ok(), "a new row goes into an empty table");
+        }
+        let shared = Shared {
+            shape,
+            ledger: Arc::clone(&self.ledger),
+            clock: self.clock.clone(),
+        };
+        let device = Device::new(number, (repository, store), sides, shared);
+        for (id, tag, _) in images {
+            lock(&device.notes).met.insert(id, Tags::one(tag));
+        }
+        self.devices.push(device);
+    }
+
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        lock(&self.ledger)
+    }
+
+    fn network(&self) -> Network {
+        self.hub.network()
+    }
+
+    /// Carries out one action; whether it did anything.
+    pub(crate) fn act(&mut self, action: Action) -> Result<bool, Violation> {
+        self.hub.advance_clock(1);
+        self.ledger().say(|| action.to_string());
+        let did = match action {
+            Action::App(device, kind, row, tag) => self.change(device, kind, row, tag),
+            Action::Step(device, polls) => self.step(device, polls)?,
+            Action::Save(device) => self.save(device),
+            Action::Restore(device) => self.restore(device),
+            Action::NewStore(device) => self.lose_store(device)?,
+            Action::Clone(from, to, kind, row, tag) => self.clone_device(from, to, (kind, row, tag))?,
+            Action::Crash(device) => self.crash(device),
+            Action::Missed(device) => self.miss(device),
+            Action::Context(device, sides) => {
+                self.devices[device].sides = sides;
+                self.crash(device)
+            }
+            Action::PowerLoss(device, count) => {
+                let lost = self.hub.lose_newest_writes(&self.devices[device].name, 1 + count);
+                self.crash(device);
+                lost > 0
+            }
+            _ => self.disturb(action),
+        };
+        self.note_losses();
+        self.check_bases()?;
+        Ok(did)
+    }
+
+    fn disturb(&self, action: Action) -> bool {
+        let (name, network) = (|device: usize| self.devices[device].name.as_str(), self.network());
+        let store = |device: usize| &self.devices[device].store;
+        match action {
+            Action::Send(from, to) => return network.send(name(from), name(to)),
+            Action::Deliver(from, to, at, again) => {
+                let copied = again && network.duplicate_at(name(from), name(to), at);
+                return network.deliver_at(name(from), name(to), at) || copied;
+            }
+            Action::Lose(from, to, at) => return network.drop_at(name(from), name(to), at),
+            Action::Partition(one, other) => network.partition(name(one), name(other)),
+            Action::Heal(one, other) => network.heal(name(one), name(other)),
+            Action::Spurious(device) => store(device).spurious_notification(),
+            Action::Rescan(device) => store(device).request_rescan(),
+            Action::BreakObservation(device) => store(device).break_observations(),
+            Action::StoreFault(device, applied) => {
+                let fault = if applied {
+                    Fault::UnknownOutcome
+                } else {
+                    Fault::Unavailable
+                };
+                store(device).fail_next(1, fault);
+            }
+            Action::DatabaseFault(device) => *lock(&self.devices[device].faults) += 1,
+            Action::Skew(device, ticks) => self.hub.set_clock_skew(name(device), ticks),
+            Action::Advance(milliseconds) => self.clock.advance(Duration::from_millis(milliseconds)),
+            _ => return false,
+        }
+        true
+    }
+
+    /// One committed transaction of an app on one row; the triggers capture it.
+    fn change(&mut self, device: usize, kind: AppKind, row: usize, tag: u32) -> bool {
+        let shape = Arc::clone(&self.shape);
+        let id = shape.ids[row].clone();
+        let repository = &self.devices[device].repository;
+        let old = repository.row(shape.model, &id);
+        if old.is_none() != (kind == AppKind::Insert) {
+            return false;
+        }
+        let mut ledger = lock(&self.ledger);
+        let Some(change) = Change::of(&shape, &mut ledger, (kind, &id, tag), old.as_ref()) else {
+            return false;
+        };
+        let past = lock(&self.devices[device].notes).met(&id);
+        let inserted = matches!(kind, AppKind::Insert | AppKind::Reinsert);
+        let of = if inserted {
+            Some(tag)
+        } else {
+            old.as_ref().and_then(|old| shape.tag(old, shape.born))
+        };
+        // The table has no constraints, and whether the row exists was looked at.
+        let done = repository.app().change(&change.statement(&shape, &id, kind));
+        debug_assert!(done.is_ok(), "{done:?}");
+        let event = Event {
+            tag,
+            device,
+            id: id.clone(),
+            kind: Some(kind),
+            writes: change.writes,
+            past,
+            delta: change.delta,
+            slot: change.slot,
+            of,
+            void: false,
+        };
+        ledger.events.insert(tag, event);
+        lock(&self.devices[device].notes).changed(&shape, repository, &id, tag);
+        true
+    }
+
+    fn step(&mut self, device: usize, polls: usize) -> Result<bool, Violation> {
+        let mut any = false;
+        for _ in 0..polls {
+            let writes = self.devices[device].repository.writes();
+            if !self.devices[device].poll() {
+                break;
+            }
+            any = true;
+            if self.devices[device].repository.writes() != writes {
+                self.check_base(device)?;
+            }
+            if self.devices[device].has_ended() {
+                let text = format!("the coordinator of device {device} stopped");
+                return Err(Violation::new(Invariant::Livelock, text));
+            }
+        }
+        Ok(any)
+    }
+
+    fn crash(&mut self, device: usize) -> bool {
+        self.devices[device].crash();
+        true
+    }
+
+    /// What arrives is lost on the coordinator together with its process.
+    fn miss(&mut self, device: usize) -> bool {
+        self.devices[device].store.drop_notifications(true);
+        for other in (0..self.devices.len()).filter(|other| *other != device) {
+            let (from, to) = (&self.devices[other].name, &self.devices[device].name);
+            self.network().deliver_at(from, to, 0);
+        }
+        self.devices[device].crash();
+        self.devices[device].store.drop_notifications(false);
+        true
+    }
+
+    fn save(&mut self, device: usize) -> bool {
+        let newest = self.ledger().events.keys().next_back().copied().unwrap_or(0);
+        let device = &mut self.devices[device];
+        let notes = lock(&device.notes).clone();
+        device.saved = Some((device.repository.snapshot(), notes, newest));
+        true
+    }
+
+    fn restore(&mut self, number: usize) -> bool {
+        let device = &mut self.devices[number];
+        let Some((snapshot, notes, newest)) = &device.saved else {
+            return false;
+        };
+        for event in lock(&self.ledger).events.values_mut() {
+            // What never reached the store was thrown away by the user.
+            let reached = device
+                .store
+                .witnessed(self.shape.model.collection(), &event.id)
+                .contains(event.tag);
+            event.void |= event.device == number && event.tag > *newest && !reached;
+        }
+        device.repository = device.repository.restore(snapshot);
+        *lock(&device.notes) = notes.clone();
+        device.crash();
+        true
+    }
+
+    /// The directory of the store is lost. What only this store had would be the disk's fault, so everything is exchanged before.
+    fn lose_store(&mut self, device: usize) -> Result<bool, Violation> {
+        self.drain()?;
+        // An old file and a lost store at once are beyond repair.
+        self.devices[device].saved = None;
+        self.hub.lose_store(&self.devices[device].name);
+        Ok(self.crash(device))
+    }
+
+    fn clone_device(
+        &mut self,
+        from: usize,
+        to: usize,
+        (kind, row, tag): (AppKind, usize, u32),
+    ) -> Result<bool, Violation> {
+        self.drain()?;
+        self.change(from, kind, row, tag);
+        self.step(from, POLLS_MAX)?;
+        if !self.devices[from].is_settled() {
+            return Ok(false);
+        }
+        self.databases += 1;
+        let repository = self.devices[from].repository.clone_database(self.databases);
+        let mut notes = lock(&self.devices[from].notes).clone();
+        // The copy is a new repository, which counts its writes from none.
+        (notes.frontiers, notes.cursors) = (0, 0);
+        let sides = self.devices[from].sides;
+        self.hub.lose_store(&self.devices[to].name);
+        let device = &mut self.devices[to];
+        device.repository = repository;
+        *lock(&device.notes) = notes;
+        device.saved = None;
+        device.sides = sides;
+        Ok(self.crash(to))
+    }
+
+    /// Lets everything happen that has to, until nothing has.
+    pub(crate) fn drain(&mut self) -> Result<(), Violation> {
+        self.network().heal_all();
+        let mut waits = 0;
+        for _ in 0..ROUNDS_MAX {
+            let mut busy = false;
+            for device in 0..self.devices.len() {
+                busy |= self.quiet(device)?;
+            }
+            busy |= self.network().drain() > 0;
+            self.note_losses();
+            if busy || self.wake_who_waits(&mut waits)? {
+                continue;
+            }
+            return Ok(());
+        }
+        Err(Violation::new(
+            Invariant::Livelock,
+            "the mesh never gets quiet".to_owned(),
+        ))
+    }
+
+    /// Lets one device do all it has to; whether that was anything.
+    fn quiet(&mut self, device: usize) -> Result<bool, Violation> {
+        let busy = self.step(device, 1)?;
+        if busy && self.step(device, POLLS_MAX)? && self.devices[device].poll() {
+            let text = format!("device {device} never gets quiet");
+            return Err(Violation::new(Invariant::Livelock, text));
+        }
+        Ok(busy)
+    }
+
+    /// Everything was exchanged: whoever still waits for that may go on, and pauses are over.
+    fn wake_who_waits(&mut self, waits: &mut usize) -> Result<bool, Violation> {
+        // A store without frontiers cannot tell that it is complete; the user does.
+        for device in &self.devices {
+            if self.flavor == Flavor::Ditto && device.is_awaiting_peer() {
+                device.accept_store();
+            }
+        }
+        let Some(time) = self.clock.until_next() else {
+            return Ok(false);
+        };
+        *waits += 1;
+        if *waits > WAITS_MAX {
+            let text = "somebody waits for ever".to_owned();
+            return Err(Violation::new(Invariant::Livelock, text));
+        }
+        self.clock.advance(time);
+        Ok(true)
+    }
+
+    fn note_losses(&self) {
+        let mut ledger = self.ledger();
+        for device in &self.devices {
+            for lost in device.store.take_lost() {
+                ledger.decide(&self.shape, lost);
+            }
+        }
+    }
+
+    fn check_bases(&self) -> Result<(), Violation> {
+        (0..self.devices.len()).try_for_each(|device| self.check_base(device))
+    }
+
+    /// The known set holds the hash of the base, of clean and of dirty rows alike.
+    fn check_base(&self, device: usize) -> Result<(), Violation> {
+        match self.devices[device].repository.broken_bases().first() {
+            None => Ok(()),
+            Some(row) => Err(Violation::new(
+                Invariant::Base,
+                format!("device {device} knows another base of {} than it has", row.id),
+            )),
+        }
+    }
+}
