@@ -124,8 +124,12 @@ pub struct Failure {
 pub struct Committed {
     /// The row, by number.
     pub row: usize,
+    /// What it was; `None`: the row was there before.
+    pub kind: Option<AppKind>,
     /// The tags of the changes its author had met in the row.
     pub past: Vec<u32>,
+    /// Its digit (base 16, balanced, 15 of them in each counter of the model) in the counters of the row, if it changed them.
+    pub digit: Option<usize>,
 }
 
 /// How a run ended in which all invariants hold.
@@ -300,7 +304,9 @@ impl Simulation {
         let committed = ledger.events.values().map(|event| {
             let committed = Committed {
                 row: row(&event.id).unwrap_or_default(),
+                kind: event.kind,
                 past: event.past.iter().collect(),
+                digit: event.slot,
             };
             (event.tag, committed)
         });

@@ -1,5 +1,6 @@
 //! The simulation: seeded schedules of everything that can go wrong, on both kinds of stores.
 
+mod model;
 mod mutations;
 
 use ditto_sync_testkit::{
