@@ -105,14 +105,23 @@ impl Texts<'_> {
     fn insert_before(&self) -> Trigger {
         let outbox = &self.layout.outbox;
         let same = self.ids.match_r("NEW");
-        let gone = format!(
-            "UPDATE {outbox} SET kind = '{delete}' WHERE seq = (SELECT max(seq) FROM {outbox}) AND {newest} AND NOT {exists};",
-            delete = kind::DELETE,
+        // An `R` of an earlier statement says nothing about this one, whose id may not even be known yet. Only one that this trigger adds may
+        // keep the AFTER trigger from its entry: the earlier one may be in an intent already.
+        let settle = format!(
+            "UPDATE {outbox} SET kind = CASE WHEN {newest} AND NOT {exists} THEN '{delete}' ELSE '{update}' END \
+             WHERE seq = (SELECT max(seq) FROM {outbox}) AND kind = '{replace}';",
             newest = self.newest_is_replace("NEW"),
             exists = self.exists(&same),
+            delete = kind::DELETE,
+            update = kind::UPDATE,
+            replace = kind::REPLACE,
         );
-        let mut body = vec![gone];
-        let mut when = vec![self.newest_is_replace("NEW"), self.exists(&same)];
+        let mut body = vec![settle];
+        let newest = format!(
+            "coalesce((SELECT kind = '{}' FROM {outbox} ORDER BY seq DESC LIMIT 1), 0)",
+            kind::REPLACE
+        );
+        let mut when = vec![newest, self.exists(&same)];
         for key in self.other_keys() {
             when.push(self.exists(&in_the_way(key)));
             body.push(self.keep_rows(&in_the_way(key), &format!(" AND NOT ({same})")));

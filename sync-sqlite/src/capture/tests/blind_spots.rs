@@ -125,7 +125,7 @@ async fn another_process_without_our_library_is_captured() {
         .unwrap();
     assert_eq!(
         bed.log().await,
-        ["U 'a' 1 'x'", "R 'a' 2 'x'", "R 'a' 3 'x'", "I 'b'"]
+        ["U 'a' 1 'x'", "R 'a' 2 'x'", "U 'a' 3 'x'", "I 'b'"]
     );
 }
 
