@@ -26,7 +26,12 @@ pub async fn what_is_in_quarantine_is_listed_with_its_content<F: RepositoryFixtu
     let records = records(&bench).await;
     assert_eq!(records.len(), 2);
     // Both may be of one millisecond: their order says nothing.
-    let of = |way| records.iter().find(|record| record.way == way).expect("one of each way");
+    let of = |way| {
+        records
+            .iter()
+            .find(|record| record.way == way)
+            .expect("one of each way")
+    };
     let out = of(Way::Outbound);
     assert_eq!(
         (out.id.as_ref(), out.way, out.reason.as_str(), out.attempts),
