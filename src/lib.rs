@@ -14,8 +14,8 @@ pub use ditto_sync_core::{
     column::{ColumnValue, Image},
     config::{InitialFetch, Pacing, SyncConfig},
     coordinator::{
-        AwaitStoredError, Coordinator, Edit, EventStream, RecordError, SettleError, Setup, ShutdownError,
-        SyncError, SyncHandle,
+        AwaitStoredError, Coordinator, Edit, EventStream, ReconcileError, RecordError, SettleError, Setup,
+        ShutdownError, SyncError, SyncHandle,
     },
     descriptor::{Direction, FieldDescriptor, LeftScope, ModelDescriptor, RowError, Scope},
     document::{Document, FieldName},
@@ -29,6 +29,7 @@ pub use ditto_sync_core::{
     query::{Comparison, Filter, Operand, Query, QueryError},
     registry::{RegistryError, StartError, SyncRegistry},
     repository::{Finding, Repository, RepositoryError, Way},
+    scope::{Belongs, ContextError, ContextSource, ModelScope, Scopes},
     status::{CollectionStatus, Phase, SyncEvent, SyncStatus},
     store::{DocumentStore, Observation, StoreError, StoreId},
     value::{Value, ValueError},

@@ -14,6 +14,7 @@ mod queue;
 mod records;
 mod reporter;
 mod requests;
+mod scoping;
 mod signals;
 mod startup_phase;
 mod suspects;
@@ -26,6 +27,7 @@ use self::{engine::Engine, reporter::Reporter};
 pub use self::{
     handle::{EventStream, SettleError, ShutdownError, SyncHandle},
     records::{AwaitStoredError, Edit, RecordError},
+    scoping::ReconcileError,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -34,7 +36,7 @@ use crate::{
     error::ErrorKind,
     limits::COMMANDS_WAITING,
     repository::{Repository, RepositoryError},
-    scope::Scopes,
+    scope::{Context, Scopes},
     store::{DocumentStore, StoreError},
 };
 
@@ -45,6 +47,8 @@ pub struct Setup {
     pub models: Vec<&'static ModelDescriptor>,
     /// Which documents belong on this device.
     pub scopes: Scopes,
+    /// Where the values of the scopes come from; without one they are fixed.
+    pub(crate) context: Context,
     /// How it behaves.
     pub config: SyncConfig,
     /// Where time comes from.
@@ -60,6 +64,7 @@ impl Setup {
         Self {
             models,
             scopes: Scopes::everything(),
+            context: Context::default(),
             config: SyncConfig::adaptive(),
             clock: Arc::new(SystemClock::new()),
             seed: fastrand::u64(..),
@@ -88,6 +93,9 @@ impl<R: Repository, S: DocumentStore> Coordinator<R, S> {
         let (finished, ended) = oneshot::channel();
         let reporter = Reporter::new(&setup.models, Arc::clone(&setup.clock));
         reporter.warnings(repository.warnings());
+        for model in &setup.models {
+            reporter.scope(model.collection(), setup.scopes.of(model));
+        }
         let handle = SyncHandle::new(commands, &reporter, Arc::clone(&setup.clock), ended);
         let engine = Engine::new(repository, store, setup, state, (inbox, reporter));
         Ok((handle, Self { engine, finished }))

@@ -36,6 +36,10 @@ pub const QUARANTINE_RETRY_LAST: Duration = Duration::from_secs(600);
 /// Refusals in a row after which rows are sent one by one, each right after its fetch, so that a busy peer cannot starve them.
 pub const REFUSALS_BEFORE_SINGLE: u32 = 3;
 
+/// Collections that change over to another scope at a time; the others stay in their old scope meanwhile. Engines choke on many new subscriptions at once, and one
+/// after the other is as fast, because one coordinator compares and applies for all.
+pub const SCOPE_SWITCHES_AT_ONCE: usize = 1;
+
 /// Buckets of an audit's digests: 16 bytes each, and with 100,000 rows one differing row makes about a hundred be compared one by one.
 pub const AUDIT_BUCKETS: usize = 1024;
 /// Documents an audit fetches in one go: bounds what it holds of the store.

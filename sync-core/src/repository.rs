@@ -18,7 +18,7 @@ use crate::{
     merge::Conflict,
     quarantine::{QuarantineRecord, Release, Released},
     query::Query,
-    scope::Scopes,
+    scope::{Belongs, Scopes},
     store::{Cursor, Frontier, StoreId},
 };
 
@@ -266,6 +266,14 @@ pub enum DraftRows<'a> {
 /// Rows, by collection and id.
 pub type RowSet = HashSet<(&'static str, IdHash)>;
 
+impl DraftRequest<'_> {
+    /// Whether rows of `model` that were never agreed on are asked for. Not before its scope is known: what is here may be elsewhere's.
+    #[must_use]
+    pub fn seeds(&self, model: &ModelDescriptor) -> bool {
+        self.seed && model.direction().sends() && model.seeds() && !self.scopes.awaits(model)
+    }
+}
+
 impl DraftRows<'_> {
     /// Whether this row comes into question.
     #[must_use]
@@ -348,7 +356,7 @@ pub struct Remote {
     /// Their hash.
     pub hash: ContentHash,
     /// Whether it belongs on this device.
-    pub in_scope: bool,
+    pub belongs: Belongs,
 }
 
 impl InboundItem {
@@ -367,7 +375,7 @@ impl InboundItem {
                     Incoming::Present(Remote {
                         image,
                         hash,
-                        in_scope: scopes.admits(model, &document),
+                        belongs: scopes.judge(model, &document),
                     })
                 }
                 Err(reason) => Incoming::Unreadable { document, reason },

@@ -21,6 +21,9 @@ pub struct SyncStatus {
     pub collections: BTreeMap<&'static str, CollectionStatus>,
     /// The last failure that concerned no single record, with its causes; gone once the same thing worked.
     pub last_error: Option<Arc<str>>,
+    /// The last value of the context that was followed (a watch channel) and does not fit the models, and why; the one before it stays. Gone once the
+    /// context changes again.
+    pub context_error: Option<Arc<str>>,
     /// What the app's schema should change: triggers that answer changes from the store with changes of their own. Constant over a run.
     pub warnings: Vec<Finding>,
 }
@@ -65,6 +68,11 @@ pub struct CollectionStatus {
     pub parked: u64,
     /// Records that cannot be sent or applied.
     pub quarantined: u64,
+    /// The parameters of the context whose values are not known yet: until they are, nothing of this collection is fetched, observed, seeded or
+    /// removed. What the app writes is sent.
+    pub awaiting_context: Vec<String>,
+    /// It is changing over to another scope: rows of the old one may still be here.
+    pub changing_scope: bool,
     /// The last failure of one of its records.
     pub last_error: Option<Arc<str>>,
 }
@@ -135,6 +143,16 @@ pub enum SyncEvent {
         way: Way,
         /// Why, naming the field or constraint.
         reason: Arc<str>,
+    },
+    /// A collection has changed over to another scope: what belongs to it is here, as this device's store has it, and what does not is gone (or kept).
+    ScopeChanged {
+        /// The collection.
+        collection: &'static str,
+    },
+    /// A value of the context that is followed does not fit the models; the one before it stays.
+    ContextRefused {
+        /// Which, and why.
+        error: Arc<str>,
     },
     /// Something about the app's schema should change; told once a start.
     Warning(Finding),

@@ -91,9 +91,8 @@ async fn has_work(
     memory: &Memory,
     request: DraftRequest<'_>,
 ) -> Result<bool, RepositoryError> {
-    let sends = |model: usize| session.models()[model].model.direction().sends();
-    let seeds = |model: usize| sends(model) && session.models()[model].model.seeds();
-    let unseeded = |model: usize| request.seed && seeds(model) && !memory.persisted.seeded[model];
+    let unseeded =
+        |model: usize| request.seeds(session.models()[model].model) && !memory.persisted.seeded[model];
     let doubtful = memory.is_doubtful();
     for model in 0..session.models().len() {
         if unseeded(model) || (!doubtful && unsent_rows(&memory.models[model]) > 0) {

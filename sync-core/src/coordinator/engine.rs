@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Setup, SyncError, auditing::Audit, handle::Command, queue::Queues, reporter::Reporter, requests::Request,
-    signals::Signal, suspects::Suspects,
+    scoping::Scoping, signals::Signal, suspects::Suspects,
 };
 use crate::{
     batching::Batching,
@@ -57,6 +57,8 @@ pub(super) struct Engine<R: Repository, S: DocumentStore> {
     pub(super) requests: VecDeque<Request>,
     /// What was asked about differences between tables and store.
     pub(super) audits: Vec<Audit>,
+    /// Where the collections are to get when the context changes.
+    pub(super) scoping: Scoping,
     /// Who waits for the store to have everything local.
     pub(super) settling: Vec<oneshot::Sender<()>>,
 }
@@ -95,6 +97,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             steps: 0,
             requests: VecDeque::new(),
             audits: Vec::new(),
+            scoping: Scoping::new(&setup.scopes, models),
             settling: Vec::new(),
             repository,
             store,
@@ -151,6 +154,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         if std::mem::take(&mut self.accepted) && self.state.await_peer {
             self.trust_store().await?;
         }
+        self.change_scopes().await?;
         self.observe().await?;
         if self.work().await? {
             self.worked();
@@ -240,6 +244,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         if !self.suspects.any_aside() {
             self.suspects.idle();
         }
+        self.answer_reconciled();
         if !self.state.await_peer && !self.suspects.any_aside() {
             for waiting in self.settling.drain(..) {
                 // Whoever gave up waiting needs no answer.
@@ -264,6 +269,8 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             Signal::Command(Some(Command::Reconcile)) => self.restart_observations(),
             Signal::Command(Some(Command::AcceptStore)) => self.accepted = true,
             Signal::Command(Some(Command::Audit(audit))) => self.audits.push(audit),
+            Signal::Command(Some(Command::Context(request))) => self.take_context(request),
+            Signal::Context => self.follow_context(),
             Signal::Observed(model, batch) => self.observed(model, batch)?,
             Signal::Time => {}
         }

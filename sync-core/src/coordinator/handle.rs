@@ -8,7 +8,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{SyncError, auditing::Audit, reporter::Reporter, requests::Request};
+use super::{SyncError, auditing::Audit, reporter::Reporter, requests::Request, scoping::ContextRequest};
 use crate::{
     clock::Clock,
     status::{SyncEvent, SyncStatus},
@@ -34,6 +34,7 @@ pub(super) enum Command {
     Wake,
     AcceptStore,
     Audit(Audit),
+    Context(ContextRequest),
 }
 
 impl SyncHandle {

@@ -55,7 +55,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             .record(chunk.len(), self.setup.clock.now().since(started));
         self.remember(&chunk.marks);
         self.reporter.applied(&items, &applied);
-        self.unpark |= !applied.changed.is_empty();
+        self.unpark |= !applied.changed.is_empty() || applied.left_scope > 0;
         // What cascaded from a remote delete, and what triggers of the app did, is a local change.
         self.local |= !applied.changed.is_empty();
         Ok(())
@@ -90,6 +90,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 Mark::Reconciled(collection, scope) => {
                     if let Some(position) = self.position(collection) {
                         self.state.models[position].reconciled.clone_from(scope);
+                        self.arrived(position);
                     }
                 }
                 Mark::Store(..) | Mark::AwaitPeer(_) => {}
@@ -102,7 +103,8 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         let parked = self.repository.parked().await?;
         let any = !parked.is_empty();
         for row in parked {
-            if let Some(position) = self.position(row.model.collection()) {
+            let position = self.position(row.model.collection());
+            if let Some(position) = position.filter(|position| self.looks_at(*position)) {
                 self.queues.push(position, [row.id]);
             }
         }

@@ -120,7 +120,9 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             false => None,
         };
         let intent = read_back.as_ref().unwrap_or(intent);
-        self.repository.acknowledge(intent, &self.setup.scopes).await?;
+        let acknowledged = self.repository.acknowledge(intent, &self.setup.scopes).await?;
+        // A row that could not leave the scope before its children can now.
+        self.unpark |= acknowledged.left_scope > 0;
         self.state.acknowledged = Some(intent.batch.sequence);
         // A row of the app's own may be the one that a parked document waits for.
         self.unpark |= intent

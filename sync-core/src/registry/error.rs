@@ -1,6 +1,6 @@
 //! Why a registry cannot be started: [`RegistryError`], [`StartError`].
 
-use crate::{error::ErrorKind, field::FieldKind, repository::RepositoryError};
+use crate::{error::ErrorKind, repository::RepositoryError, scope::ContextError};
 
 /// Why a registry cannot be started. Always permanent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,38 +43,9 @@ pub enum RegistryError {
         /// Of a model, and not expected.
         unexpected: Vec<String>,
     },
-    /// A context value that no scope and no filter asks for.
-    #[error("the context has a value for `{name}`, which no scope and no filter names; known are: {known}")]
-    UnknownParameter {
-        /// The parameter.
-        name: String,
-        /// Those that scopes and filters name.
-        known: String,
-    },
-    /// A context value is of another kind than the field it is compared with, so that it would match nothing.
-    #[error(
-        "the context has {found} for `{name}`, which `{model}` compares with its field `{field}` ({kind:?})"
-    )]
-    ParameterKind {
-        /// The parameter.
-        name: String,
-        /// What it holds.
-        found: &'static str,
-        /// The type of the model, with its module.
-        model: String,
-        /// The document name of the field.
-        field: String,
-        /// What the field holds.
-        kind: FieldKind,
-    },
-    /// A scope or a filter asks for a context value that was not given.
-    #[error("the context has no value for `{name}`, which a scope or a filter names; needed are: {known}")]
-    MissingParameter {
-        /// The parameter.
-        name: String,
-        /// Those that scopes and filters name.
-        known: String,
-    },
+    /// The context does not fit the models.
+    #[error(transparent)]
+    Context(#[from] ContextError),
 }
 
 /// Why a coordinator could not be started.

@@ -7,6 +7,7 @@ use ditto_sync_core::{
     id::DocumentId,
     merge::{EntriesChange, Inbound, KnownChange, RowChange, inbound},
     repository::{Applied, InboundBatch, InboundItem, Incoming, Quarantined, Remote, RowRef, Way},
+    scope::Belongs,
 };
 
 use super::durable::{Durable, Unreadable};
@@ -52,7 +53,11 @@ impl<'a> Arrival<'a> {
         items.sort_by_key(|item| {
             let depth = i64::try_from(durable.depth(item.model)).unwrap_or(i64::MAX);
             match &item.incoming {
-                Incoming::Absent | Incoming::Present(Remote { in_scope: false, .. }) => (1, -depth),
+                Incoming::Absent
+                | Incoming::Present(Remote {
+                    belongs: Belongs::Elsewhere,
+                    ..
+                }) => (1, -depth),
                 Incoming::Present(_) | Incoming::Unreadable { .. } => (0, depth),
             }
         });
