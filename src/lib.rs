@@ -14,8 +14,8 @@ pub use ditto_sync_core::{
     column::{ColumnValue, Image},
     config::{InitialFetch, Pacing, SyncConfig},
     coordinator::{
-        AwaitStoredError, Coordinator, Edit, EventStream, ReconcileError, RecordError, SettleError, Setup,
-        ShutdownError, SyncError, SyncHandle,
+        AwaitStoredError, Coordinator, Edit, EventStream, PauseError, ReconcileError, RecordError,
+        SettleError, Setup, ShutdownError, SyncError, SyncHandle,
     },
     descriptor::{Direction, FieldDescriptor, LeftScope, ModelDescriptor, RowError, Scope},
     document::{Document, FieldName},
@@ -31,7 +31,7 @@ pub use ditto_sync_core::{
     repository::{Finding, Repository, RepositoryError, Way},
     scope::{Belongs, ContextError, ContextSource, ModelScope, Scopes},
     status::{CollectionStatus, Phase, SyncEvent, SyncStatus},
-    store::{DocumentStore, Observation, StoreError, StoreId},
+    store::{DocumentStore, Observation, StoreError, StoreId, StoreSlot},
     value::{Value, ValueError},
 };
 pub use ditto_sync_derive::{DittoAdapter, DittoField};
@@ -50,7 +50,7 @@ pub mod prelude {
     #[cfg(feature = "sqlite")]
     pub use crate::SqliteRepository;
     pub use crate::{
-        DittoAdapter, DittoField, Document, DocumentId, Phase, SyncConfig, SyncEvent, SyncHandle,
+        DittoAdapter, DittoField, Document, DocumentId, Phase, StoreSlot, SyncConfig, SyncEvent, SyncHandle,
         SyncRegistry, SyncStatus, Value,
     };
 }

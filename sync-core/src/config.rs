@@ -19,6 +19,7 @@ pub struct SyncConfig {
     initial_fetch: InitialFetch,
     pacing: Option<Pacing>,
     seeding: bool,
+    start_paused: bool,
 }
 
 /// What happens at start with what changed in the store while the app was down.
@@ -48,6 +49,7 @@ impl SyncConfig {
             initial_fetch: InitialFetch::Reconcile,
             pacing: None,
             seeding: true,
+            start_paused: false,
         }
     }
 
@@ -75,6 +77,20 @@ impl SyncConfig {
     pub fn seeding(mut self, on: bool) -> Self {
         self.seeding = on;
         self
+    }
+
+    /// Whether it starts paused: the database is checked, changes are captured from then on, and nothing is exchanged before
+    /// [`resume`](crate::coordinator::SyncHandle::resume), after which there is no startup delay. Off by default.
+    #[must_use]
+    pub fn start_paused(mut self, on: bool) -> Self {
+        self.start_paused = on;
+        self
+    }
+
+    /// Whether it starts paused.
+    #[must_use]
+    pub fn starts_paused(&self) -> bool {
+        self.start_paused
     }
 
     /// The wait before anything is exchanged.

@@ -9,6 +9,7 @@ mod engine;
 mod handle;
 mod history;
 mod inbound;
+mod lifecycle;
 mod outbound;
 mod queue;
 mod records;
@@ -26,6 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 use self::{engine::Engine, reporter::Reporter};
 pub use self::{
     handle::{EventStream, SettleError, ShutdownError, SyncHandle},
+    lifecycle::PauseError,
     records::{AwaitStoredError, Edit, RecordError},
     scoping::ReconcileError,
 };
@@ -37,6 +39,7 @@ use crate::{
     limits::COMMANDS_WAITING,
     repository::{Repository, RepositoryError},
     scope::{Context, Scopes},
+    status::Phase,
     store::{DocumentStore, StoreError},
 };
 
@@ -96,6 +99,10 @@ impl<R: Repository, S: DocumentStore> Coordinator<R, S> {
         for model in &setup.models {
             reporter.scope(model.collection(), setup.scopes.of(model));
         }
+        if setup.config.starts_paused() {
+            repository.close().await;
+            reporter.phase(Phase::Paused);
+        }
         let handle = SyncHandle::new(commands, &reporter, Arc::clone(&setup.clock), ended);
         let engine = Engine::new(repository, store, setup, state, (inbox, reporter));
         Ok((handle, Self { engine, finished }))
@@ -132,6 +139,11 @@ impl SyncError {
             Self::Store(error) => error.kind(),
             Self::Repository(error) => error.kind(),
         }
+    }
+
+    /// Whether no store is there, or another one.
+    fn is_detached(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Detached))
     }
 
     /// Whether one side is gone for good.

@@ -39,6 +39,13 @@ pub trait Repository: Send + Sync + 'static {
         models: &[&'static ModelDescriptor],
     ) -> impl Future<Output = Result<SyncState, RepositoryError>> + Send;
 
+    /// Where this coordinator has come to, as it is durable now: what [`prepare`](Self::prepare) would answer, without preparing again. For a
+    /// coordinator that goes on with another store.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn state(&self) -> impl Future<Output = Result<SyncState, RepositoryError>> + Send;
+
     /// What was found at the last [`prepare`](Self::prepare) that does not stand in the way, but asks for a change of the app's schema.
     fn warnings(&self) -> Vec<Finding> {
         Vec::new()

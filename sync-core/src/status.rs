@@ -43,6 +43,11 @@ pub enum Phase {
     Retrying,
     /// The store was replaced: nothing is sent before it has caught up, or [`accept_store`](crate::coordinator::SyncHandle::accept_store) is called.
     AwaitingPeer,
+    /// No store is there: see [`StoreSlot`](crate::store::StoreSlot). Changes are captured, and travel when one comes.
+    AwaitingStore,
+    /// Paused: nothing is exchanged and the database is released, while changes go on being captured, until
+    /// [`resume`](crate::coordinator::SyncHandle::resume).
+    Paused,
     /// Shut down.
     Stopped,
 }
@@ -85,6 +90,16 @@ impl SyncStatus {
             .values()
             .map(|collection| collection.pending)
             .sum()
+    }
+
+    /// Why it may take long, for messages.
+    pub(crate) fn what_is_wrong(&self) -> String {
+        match (&self.last_error, self.phase) {
+            (_, Phase::Paused) => "the coordinator is paused".to_owned(),
+            (_, Phase::AwaitingStore) => "no store is attached".to_owned(),
+            (Some(error), _) => error.as_ref().to_owned(),
+            (None, _) => "none".to_owned(),
+        }
     }
 }
 

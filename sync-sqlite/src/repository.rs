@@ -228,6 +228,11 @@ impl Repository for SqliteRepository {
         self.inner.prepare(models).await
     }
 
+    async fn state(&self) -> Result<SyncState, RepositoryError> {
+        let session = self.inner.session()?;
+        state::read(&session, &self.inner.reader).await
+    }
+
     fn warnings(&self) -> Vec<Finding> {
         self.inner
             .session()

@@ -216,6 +216,11 @@ impl Repository for MemoryRepository {
         prepared
     }
 
+    async fn state(&self) -> Result<SyncState, RepositoryError> {
+        self.transaction("read how far it has come", |state| (state.sync_state(), false))
+            .await
+    }
+
     async fn changed(&self) {
         loop {
             // Made before the look at the counter, so that a change between the two is not missed.

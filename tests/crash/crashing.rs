@@ -135,6 +135,10 @@ impl<R: Repository> Repository for CrashingRepository<R> {
             .await
     }
 
+    async fn state(&self) -> Result<SyncState, RepositoryError> {
+        self.hooks.around("state", self.repository.state()).await
+    }
+
     async fn changed(&self) {
         self.repository.changed().await;
     }

@@ -5,6 +5,7 @@ mod capture_paths;
 mod devices;
 mod keys;
 mod lessons;
+mod lifecycle;
 mod offline;
 mod process;
 mod quarantine;

@@ -5,8 +5,8 @@ use std::{collections::VecDeque, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Setup, SyncError, auditing::Audit, handle::Command, queue::Queues, reporter::Reporter, requests::Request,
-    scoping::Scoping, signals::Signal, suspects::Suspects,
+    Setup, SyncError, auditing::Audit, handle::Command, lifecycle::Lifecycle, queue::Queues,
+    reporter::Reporter, requests::Request, scoping::Scoping, signals::Signal, suspects::Suspects,
 };
 use crate::{
     batching::Batching,
@@ -61,6 +61,8 @@ pub(super) struct Engine<R: Repository, S: DocumentStore> {
     pub(super) scoping: Scoping,
     /// Who waits for the store to have everything local.
     pub(super) settling: Vec<oneshot::Sender<()>>,
+    /// Whether it has begun, is paused, or is about to be.
+    pub(super) lifecycle: Lifecycle,
 }
 
 /// Whether the loop goes on.
@@ -99,6 +101,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             audits: Vec::new(),
             scoping: Scoping::new(&setup.scopes, models),
             settling: Vec::new(),
+            lifecycle: Lifecycle::new(setup.config.starts_paused()),
             repository,
             store,
             setup,
@@ -119,21 +122,29 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
 
     async fn session(&mut self) -> Result<(), SyncError> {
         let delay = self.setup.config.startup_delay_value();
-        if !delay.is_zero() && self.rest(delay).await == Flow::Stop {
+        let waits = !delay.is_zero() && !self.lifecycle.is_paused();
+        if waits && self.rest(delay).await == Flow::Stop {
             return Ok(());
         }
         self.reporter.tell_warnings();
-        let mut started = false;
         loop {
-            let outcome = if started {
+            if self.follow_orders().await == Flow::Stop {
+                return Ok(());
+            }
+            let outcome = if self.lifecycle.has_begun {
                 self.turn().await
             } else {
                 self.begin().await.map(|()| Flow::Continue)
             };
             match outcome {
                 Ok(Flow::Stop) => return Ok(()),
-                Ok(Flow::Continue) => started = true,
+                Ok(Flow::Continue) => self.lifecycle.has_begun = true,
                 Err(error) if error.is_final() => return Err(error),
+                Err(error) if error.is_detached() => {
+                    if self.await_store().await == Flow::Stop {
+                        return Ok(());
+                    }
+                }
                 Err(error) => {
                     if self.retry(&error).await == Flow::Stop {
                         return Ok(());
@@ -149,6 +160,9 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             if self.take(signal)? == Flow::Stop {
                 return Ok(Flow::Stop);
             }
+        }
+        if self.lifecycle.has_orders() {
+            return Ok(Flow::Continue);
         }
         self.serve().await;
         if std::mem::take(&mut self.accepted) && self.state.await_peer {
@@ -254,7 +268,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         Ok(())
     }
 
-    fn take(&mut self, signal: Signal) -> Result<Flow, SyncError> {
+    pub(super) fn take(&mut self, signal: Signal) -> Result<Flow, SyncError> {
         match signal {
             Signal::Command(None | Some(Command::Shutdown)) => return Ok(Flow::Stop),
             Signal::Command(Some(Command::Settle(reply))) => {
@@ -271,6 +285,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             Signal::Command(Some(Command::Audit(audit))) => self.audits.push(audit),
             Signal::Command(Some(Command::Context(request))) => self.take_context(request),
             Signal::Context => self.follow_context(),
+            Signal::Command(Some(Command::Lifecycle(order))) => self.lifecycle.push(order),
             Signal::Observed(model, batch) => self.observed(model, batch)?,
             Signal::Time => {}
         }
@@ -330,7 +345,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         loop {
             self.serve().await;
             let left = until.since(clock.now());
-            if left.is_zero() {
+            if left.is_zero() || self.lifecycle.has_orders() {
                 return Flow::Continue;
             }
             match self.command(clock.sleep(left)).await {

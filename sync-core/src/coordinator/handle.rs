@@ -8,7 +8,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{SyncError, auditing::Audit, reporter::Reporter, requests::Request, scoping::ContextRequest};
+use super::{
+    SyncError, auditing::Audit, lifecycle::Order, reporter::Reporter, requests::Request,
+    scoping::ContextRequest,
+};
 use crate::{
     clock::Clock,
     status::{SyncEvent, SyncStatus},
@@ -35,6 +38,7 @@ pub(super) enum Command {
     AcceptStore,
     Audit(Audit),
     Context(ContextRequest),
+    Lifecycle(Order),
 }
 
 impl SyncHandle {
@@ -74,7 +78,8 @@ impl SyncHandle {
         }
     }
 
-    /// Waits until every local change committed before the call has reached the store, except those in quarantine. Says nothing of other peers.
+    /// Waits until every local change committed before the call has reached the store, except those in quarantine. Says nothing of other peers. While
+    /// the coordinator is paused, or no store is there, it goes on waiting.
     ///
     /// Cancellation safe.
     ///
@@ -96,7 +101,7 @@ impl SyncHandle {
                 Err(SettleError::Timeout {
                     timeout,
                     pending: status.pending(),
-                    last_error: status.last_error.as_deref().unwrap_or("none").to_owned(),
+                    last_error: status.what_is_wrong(),
                 })
             }
         }
@@ -183,7 +188,7 @@ pub enum SettleError {
         timeout: Duration,
         /// Changes still pending.
         pending: u64,
-        /// The last error of the coordinator, or `none`.
+        /// The last error of the coordinator, or that it is paused or has no store, or `none`.
         last_error: String,
     },
     /// The coordinator has stopped.

@@ -209,7 +209,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     /// Whether the intent was applied is open. It is written again, unless it has failed often: then it is halved, so that one poisonous record is
     /// found and holds the others no longer.
     async fn fail(&mut self, intent: &Intent, error: StoreError) -> Result<Settled, SyncError> {
-        if matches!(error, StoreError::Closed) {
+        if matches!(error, StoreError::Closed | StoreError::Detached) {
             return Err(error.into());
         }
         let permanent = error.kind() == ErrorKind::Permanent;

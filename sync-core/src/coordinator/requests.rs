@@ -23,6 +23,18 @@ pub(super) enum Request {
     Release(RowName, Release, Reply<()>),
 }
 
+impl Request {
+    fn refuse(self, error: RecordError) {
+        // Whoever gave up waiting needs no answer.
+        match self {
+            Self::Quarantine(reply) => drop(reply.send(Err(error))),
+            Self::Conflicts(reply) => drop(reply.send(Err(error))),
+            Self::Explain(_, reply) => drop(reply.send(Err(error))),
+            Self::Release(_, _, reply) => drop(reply.send(Err(error))),
+        }
+    }
+}
+
 /// A row as the app names it.
 pub(super) type RowName = (String, DocumentId);
 /// Where an answer goes.
@@ -55,6 +67,13 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             }
         }
         self.requests = waiting;
+    }
+
+    /// Answers what was asked while the database is released.
+    pub(super) fn refuse_requests(&mut self) {
+        for request in self.requests.drain(..) {
+            request.refuse(RecordError::Paused);
+        }
     }
 
     async fn explain(&mut self, row: RowName) -> Result<Explanation, RecordError> {

@@ -53,7 +53,7 @@ pub enum ReconcileError {
         timeout: Duration,
         /// The collections that are changing over to another scope.
         collections: Vec<&'static str>,
-        /// The last error of the coordinator, or `none`.
+        /// The last error of the coordinator, or that it is paused or has no store, or `none`.
         last_error: String,
     },
     /// The coordinator has stopped.
@@ -127,7 +127,7 @@ impl SyncHandle {
                 Err(ReconcileError::Timeout {
                     timeout,
                     collections: changing.map(|(collection, _)| *collection).collect(),
-                    last_error: status.last_error.as_deref().unwrap_or("none").to_owned(),
+                    last_error: status.what_is_wrong(),
                 })
             }
         }

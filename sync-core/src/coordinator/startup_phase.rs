@@ -17,6 +17,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     /// Compares store and database, and recovers where one of them is not that of last time. May be repeated.
     #[tracing::instrument(skip_all, fields(replica = %self.state.replica))]
     pub(super) async fn begin(&mut self) -> Result<(), SyncError> {
+        self.catch_up_with_database().await?;
         let identity = self.store.identity(self.state.replica).await?;
         if let Some(recovery) = compare(&self.state, &identity) {
             tracing::warn!(?recovery, "store and database do not continue where they stopped");

@@ -58,7 +58,8 @@ pub trait RepositoryFixture: Send {
 macro_rules! repository_contract {
     ($fixture:expr) => {
         $crate::repository_contract!(@module $fixture;
-            preparing: a_fresh_database_has_no_past, preparing_again_writes_nothing, a_second_coordinator_on_the_same_handle_is_refused, a_second_coordinator_is_refused,
+            preparing: a_fresh_database_has_no_past, preparing_again_writes_nothing, the_state_is_what_the_next_start_finds,
+                a_second_coordinator_on_the_same_handle_is_refused, a_second_coordinator_is_refused,
                 a_closed_database_opens_again, changes_of_the_app_are_captured_while_nothing_runs, a_change_of_the_app_wakes,
                 a_cancelled_wait_misses_nothing;
             sending: an_insert_is_sent_whole, an_update_is_sent_as_the_fields_that_differ, a_counter_is_sent_as_its_increment,

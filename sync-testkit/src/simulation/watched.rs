@@ -207,6 +207,10 @@ impl Repository for WatchedRepository {
         self.inner.prepare(models).await
     }
 
+    async fn state(&self) -> Result<SyncState, RepositoryError> {
+        self.call(self.inner.state(), |_, _| {}).await
+    }
+
     async fn changed(&self) {
         self.inner.changed().await;
     }
