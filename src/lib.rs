@@ -17,16 +17,19 @@ pub use ditto_sync_core::{
         AwaitStoredError, Coordinator, Edit, EventStream, PauseError, ReconcileError, RecordError,
         SettleError, Setup, ShutdownError, SyncError, SyncHandle,
     },
-    descriptor::{Direction, FieldDescriptor, LeftScope, ModelDescriptor, RowError, Scope},
+    descriptor::{
+        Direction, FieldDescriptor, LeftScope, LinkDescriptor, Linked, ModelDescriptor, RowError, Scope,
+    },
     document::{Document, FieldName},
     error::ErrorKind,
     explain::{ConflictReport, Explanation, HistoryEvent, Receipt},
     field::{DittoField, FieldError, FieldKind, Storage},
+    hooks::{DittoHooks, Hooks, RemoteChange},
     id::{DocumentId, IdError, IdPart},
     merge::{Conflict, ConflictKind, FieldConflict},
     models,
     quarantine::{Content, QuarantineRecord},
-    query::{Comparison, Filter, Operand, Query, QueryError},
+    query::{Comparison, Filter, Operand, Query, QueryError, field, param},
     registry::{RegistryError, StartError, SyncRegistry},
     repository::{Finding, Repository, RepositoryError, Way},
     scope::{Belongs, ContextError, ContextSource, ModelScope, Scopes},
@@ -50,8 +53,8 @@ pub mod prelude {
     #[cfg(feature = "sqlite")]
     pub use crate::SqliteRepository;
     pub use crate::{
-        DittoAdapter, DittoField, Document, DocumentId, Phase, StoreSlot, SyncConfig, SyncEvent, SyncHandle,
-        SyncRegistry, SyncStatus, Value,
+        DittoAdapter, DittoField, DittoHooks, Document, DocumentId, Phase, RemoteChange, StoreSlot,
+        SyncConfig, SyncEvent, SyncHandle, SyncRegistry, SyncStatus, Value,
     };
 }
 

@@ -18,6 +18,7 @@ pub mod error;
 pub mod explain;
 pub mod field;
 pub mod hash;
+pub mod hooks;
 pub mod id;
 pub mod intent;
 pub mod limits;

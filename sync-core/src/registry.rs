@@ -1,6 +1,7 @@
 //! Collects the adapters and starts the coordinator: [`SyncRegistry`].
 
 mod error;
+mod links;
 mod names;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -217,7 +218,8 @@ impl SyncRegistry {
         if let Some(unknown) = names::unknown(&self.models, &overridden.collect()) {
             return Err(unknown);
         }
-        names::check(&self.models)
+        names::check(&self.models)?;
+        links::check(&self.models)
     }
 
     fn context_from(mut self, parameter: impl Into<String>, source: impl Into<ContextSource>) -> Self {

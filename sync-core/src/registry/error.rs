@@ -46,6 +46,20 @@ pub enum RegistryError {
     /// The context does not fit the models.
     #[error(transparent)]
     Context(#[from] ContextError),
+    /// A link names what its target does not have. The derive refuses this when it compiles; adapters written by hand are asked at start.
+    #[error(
+        "`{model}` links to `{target}` by `{remote_key}`, which is neither its id nor a field of text or integers; known are: {known}"
+    )]
+    Link {
+        /// The type that links, with its module.
+        model: String,
+        /// The type that it links to, with its module.
+        target: String,
+        /// What the link names.
+        remote_key: &'static str,
+        /// The document fields of the target.
+        known: String,
+    },
 }
 
 /// Why a coordinator could not be started.
