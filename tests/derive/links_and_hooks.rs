@@ -22,7 +22,9 @@ struct Stock {
 
 impl DittoHooks for Stock {
     fn should_apply_remote(change: &RemoteChange<'_, Self>) -> bool {
-        let before = change.current().map_or(0, |row| row.unwrap().quantity);
+        let before = change
+            .current()
+            .map_or(0, |row| row.map_or(i64::MAX, |row| row.quantity));
         change.read().is_ok_and(|stock| stock.quantity >= before)
     }
 
