@@ -14,8 +14,8 @@ pub use ditto_sync_core::{
     column::{ColumnValue, Image},
     config::{InitialFetch, Pacing, SyncConfig},
     coordinator::{
-        AwaitStoredError, Coordinator, Edit, EventStream, PauseError, ReconcileError, RecordError,
-        SettleError, Setup, ShutdownError, SyncError, SyncHandle,
+        AwaitStoredError, Changes, Coordinator, Edit, EventStream, PauseError, ReconcileError, RecordError,
+        SettleError, Setup, ShutdownError, SyncError, SyncHandle, Watch,
     },
     descriptor::{
         Direction, FieldDescriptor, LeftScope, LinkDescriptor, Linked, ModelDescriptor, RowError, Scope,
@@ -26,6 +26,7 @@ pub use ditto_sync_core::{
     field::{DittoField, FieldError, FieldKind, Storage},
     hooks::{DittoHooks, Hooks, RemoteChange},
     id::{DocumentId, IdError, IdPart},
+    live::{ListenError, Origin, RowChange},
     merge::{Conflict, ConflictKind, FieldConflict},
     models,
     quarantine::{Content, QuarantineRecord},
@@ -43,6 +44,13 @@ pub use ditto_sync_sqlite::{SqliteRepository, WriteTransaction};
 
 #[doc(hidden)]
 pub use ditto_sync_core::private as __private;
+
+/// Typed filters: [`field`](query::field) begins one.
+pub mod query {
+    pub use ditto_sync_core::query::{
+        Comparison, Field, Filter, Operand, Query, QueryError, and, field, not, or, param,
+    };
+}
 
 /// The memory store, the simulated network and the contract suites, for tests of your own models.
 #[cfg(feature = "testkit")]

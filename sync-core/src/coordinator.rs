@@ -10,6 +10,7 @@ mod handle;
 mod history;
 mod inbound;
 mod lifecycle;
+mod listening;
 mod outbound;
 mod queue;
 mod records;
@@ -18,18 +19,24 @@ mod requests;
 mod scoping;
 mod signals;
 mod startup_phase;
+mod streams;
 mod suspects;
 
-use std::sync::Arc;
+use std::{
+    pin::pin,
+    sync::{Arc, Weak},
+};
 
+use futures_util::future::{Either, select};
 use tokio::sync::{mpsc, oneshot};
 
-use self::{engine::Engine, reporter::Reporter};
+use self::{engine::Engine, listening::Listening, reporter::Reporter, streams::Listeners};
 pub use self::{
     handle::{EventStream, SettleError, ShutdownError, SyncHandle},
     lifecycle::PauseError,
     records::{AwaitStoredError, Edit, RecordError},
     scoping::ReconcileError,
+    streams::{Changes, Watch},
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -78,6 +85,7 @@ impl Setup {
 /// A coordinator that is ready to run.
 pub struct Coordinator<R: Repository, S: DocumentStore> {
     engine: Engine<R, S>,
+    listening: Listening<R>,
     finished: oneshot::Sender<Result<(), SyncError>>,
 }
 
@@ -103,14 +111,34 @@ impl<R: Repository, S: DocumentStore> Coordinator<R, S> {
             repository.close().await;
             reporter.phase(Phase::Paused);
         }
-        let handle = SyncHandle::new(commands, &reporter, Arc::clone(&setup.clock), ended);
+        let repository = Arc::new(repository);
+        let (subscribe, subscribed) = mpsc::channel(COMMANDS_WAITING);
+        let listening = Listening::new(
+            Arc::clone(&repository),
+            &setup.models,
+            Arc::clone(&setup.clock),
+            subscribed,
+        );
+        let rows: Weak<R> = Arc::downgrade(&repository);
+        let listeners = Listeners { subscribe, rows };
+        let clock = Arc::clone(&setup.clock);
+        let handle = SyncHandle::new((commands, listeners), &reporter, clock, ended);
         let engine = Engine::new(repository, store, setup, state, (inbox, reporter));
-        Ok((handle, Self { engine, finished }))
+        let coordinator = Self {
+            engine,
+            listening,
+            finished,
+        };
+        Ok((handle, coordinator))
     }
 
     /// Runs until the handle is shut down or dropped. Dropping this future is a crash: nothing is lost, the next start goes on.
     pub async fn run(self) {
-        let outcome = self.engine.run().await;
+        // Beside the engine, and no part of it: listeners hear of local changes while it waits for the store.
+        let outcome = match select(pin!(self.engine.run()), pin!(self.listening.run())).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right((never, _)) => match never {},
+        };
         if let Err(error) = &outcome {
             tracing::error!(error = %reporter::chain(error), "the coordinator stopped");
         }

@@ -22,6 +22,7 @@ pub mod hooks;
 pub mod id;
 pub mod intent;
 pub mod limits;
+pub mod live;
 pub mod merge;
 #[doc(hidden)]
 pub mod private;

@@ -49,6 +49,14 @@ pub const AUDIT_DIFFERENCES_MAX: usize = 10_000;
 
 /// Events kept for a slow listener; older ones are lost to it, and it learns how many.
 pub const EVENTS_KEPT: usize = 1024;
+/// Row changes that one message to the listeners of a model names at most.
+pub const CHANGE_BATCH: usize = 64;
+/// Messages kept for a slow listener of row changes; older ones are lost to it, and it learns how many changes that were. They hold ids, not rows.
+pub const CHANGE_BATCHES_KEPT: usize = 1024;
+/// Rows that a listener reads in one go.
+pub const LISTEN_ROWS: usize = 256;
+/// Pause before a listener asks a database again that failed or is closed for the time being.
+pub const LISTEN_RETRY: Duration = Duration::from_millis(500);
 /// What happened to rows, remembered for [`explain`](crate::coordinator::SyncHandle::explain): the newest of all rows together. About 400 kB when full.
 pub const HISTORY_EVENTS_KEPT: usize = 4096;
 /// Commands waiting for the coordinator.

@@ -15,6 +15,7 @@ use crate::{
     hash::{ContentHash, IdHash},
     id::DocumentId,
     intent::{Intent, ReplicaId},
+    live::{ReadRow, Touched},
     merge::Conflict,
     quarantine::{QuarantineRecord, Release, Released},
     query::Query,
@@ -209,8 +210,66 @@ pub trait Repository: Send + Sync + 'static {
         }
     }
 
+    /// From now on remembers which rows of `models` change, in place of the models named before; none, and nothing is remembered and nothing costs
+    /// anything. What is committed after it returned is told by [`heard`](Self::heard). It outlives a [`close`](Self::close) and the next
+    /// [`prepare`](Self::prepare); what changed between the two is told.
+    ///
+    /// Like the three that follow it may be called at any time, beside the coordinator's calls.
+    ///
+    /// # Errors
+    /// When the database fails, or the repository cannot tell.
+    fn listen(
+        &self,
+        models: &[&'static ModelDescriptor],
+    ) -> impl Future<Output = Result<(), RepositoryError>> + Send {
+        let _ = models;
+        async { Err(cannot("tell which rows change")) }
+    }
+
+    /// Waits until rows of the models that are listened to have changed, by any connection of any process or by this repository, and the changes are
+    /// committed. Never misses one; a row may be told again though nothing changed, and what changed and changed back is told. One caller at a time.
+    ///
+    /// Cancellation safe: what was not returned is told by the next call.
+    ///
+    /// # Errors
+    /// When the database fails, or the repository is closed: call again later.
+    fn heard(&self) -> impl Future<Output = Result<Vec<Touched>, RepositoryError>> + Send {
+        async { Err(cannot("tell which rows change")) }
+    }
+
+    /// The rows of these ids as of one moment, in that order; `None` for those that do not exist.
+    ///
+    /// # Errors
+    /// When the database fails, or the repository is closed.
+    fn read_rows(
+        &self,
+        model: &'static ModelDescriptor,
+        ids: &[DocumentId],
+    ) -> impl Future<Output = Result<Vec<Option<ReadRow>>, RepositoryError>> + Send {
+        let _ = (model, ids);
+        async { Err(cannot("show rows")) }
+    }
+
+    /// The rows whose documents match `query`, as of one moment, in the order of their key columns. A row that cannot be read is listed with the
+    /// reason, unless its columns rule it out. Rows whose key makes no id are left out.
+    ///
+    /// # Errors
+    /// When the database fails, the repository is closed, or the query cannot be asked of the model.
+    fn select_rows(
+        &self,
+        model: &'static ModelDescriptor,
+        query: &Query,
+    ) -> impl Future<Output = Result<Vec<(DocumentId, ReadRow)>, RepositoryError>> + Send {
+        let _ = (model, query);
+        async { Err(cannot("show rows")) }
+    }
+
     /// Ends the coordinator's use: releases the lock and closes own connections. The app's tables stay usable. May be repeated.
     fn close(&self) -> impl Future<Output = ()> + Send;
+}
+
+fn cannot(what: &str) -> RepositoryError {
+    RepositoryError::Unsupported(format!("this repository cannot {what}"))
 }
 
 /// Where the last coordinator stopped.

@@ -16,6 +16,7 @@ use ditto_sync_core::{
 use crate::{
     codec::{self, RawRecord, RowName},
     connection::{Durability, Reader, Writer},
+    feed,
     known::id_key,
     native::{Native, Statement},
     outbox::{self, EntryKey, canonical, read_image, read_key},
@@ -99,20 +100,7 @@ async fn has_work(
             return Ok(true);
         }
     }
-    let mut transaction = reader.begin(ACTION).await?;
-    let changed = on_native(&mut transaction, ACTION, |native| {
-        for (sql, memory) in session.models().iter().zip(&memory.models) {
-            let newest = outbox::newest(native, sql)?;
-            let seen = memory.outbox.newest_seen().filter(|_| !doubtful);
-            if newest != seen.unwrap_or(outbox::NONE_SEEN) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    })
-    .await?;
-    transaction.rollback().await?;
-    Ok(changed)
+    feed::has_news(session, reader, memory, ACTION).await
 }
 
 /// Dirty rows but those that cannot be sent: because of what they hold, or because their documents could not be brought in, so that whatever is sent

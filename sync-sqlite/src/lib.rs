@@ -12,6 +12,7 @@ mod create;
 mod database;
 mod draft;
 mod error;
+mod feed;
 mod inspect;
 mod known;
 mod layout;
@@ -29,6 +30,7 @@ mod schema;
 mod scope;
 mod state;
 mod trace;
+mod view;
 mod wake;
 mod write;
 

@@ -9,6 +9,7 @@ mod constraints;
 mod durable;
 mod incoming;
 mod inspection;
+mod live;
 mod outgoing;
 mod recovery;
 mod release;
@@ -25,7 +26,9 @@ use ditto_sync_core::{
     hash::IdHash,
     id::DocumentId,
     intent::{Intent, ReplicaId},
+    live::{ReadRow, Touched},
     quarantine::{QuarantineRecord, Release, Released},
+    query::Query,
     repository::{
         Acknowledged, Applied, Draft, DraftRequest, InboundBatch, Mark, PendingCount, Quarantined, Recovered,
         Recovery, Repository, RepositoryError, RowRef, SyncState,
@@ -73,6 +76,8 @@ pub struct Snapshot(Durable);
 struct Shared {
     state: Mutex<State>,
     notify: Notify,
+    /// Rows may have changed that someone listens to.
+    touched: Notify,
 }
 
 /// All but `durable` is lost when the process dies.
@@ -117,6 +122,7 @@ impl MemoryRepository {
             shared: Arc::new(Shared {
                 state: Mutex::new(state),
                 notify: Notify::new(),
+                touched: Notify::new(),
             }),
             connection: 0,
         }
@@ -168,6 +174,7 @@ impl MemoryRepository {
         state.first_live = reopened.connection;
         state.owner = None;
         state.models.clear();
+        state.durable.feed = live::Feed::default();
         state.changes_told = state.changes;
         drop(state);
         reopened
@@ -189,7 +196,9 @@ impl MemoryRepository {
     /// A device set up with a copy of this database file. `seed` is where its own replica ids come from.
     #[must_use]
     pub fn clone_database(&self, seed: u64) -> Self {
-        Self::with_durable(self.lock().durable.clone(), seed)
+        let mut durable = self.lock().durable.clone();
+        durable.feed = live::Feed::default();
+        Self::with_durable(durable, seed)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -201,6 +210,7 @@ impl MemoryRepository {
     fn wake(&self) {
         self.lock().changes += 1;
         self.shared.notify.notify_waiters();
+        self.shared.touched.notify_waiters();
     }
 }
 
@@ -371,11 +381,37 @@ impl Repository for MemoryRepository {
             .await?
     }
 
+    async fn listen(&self, models: &[&'static ModelDescriptor]) -> Result<(), RepositoryError> {
+        self.set_listened(models);
+        Ok(())
+    }
+
+    async fn heard(&self) -> Result<Vec<Touched>, RepositoryError> {
+        self.wait_for_touched().await
+    }
+
+    async fn read_rows(
+        &self,
+        model: &'static ModelDescriptor,
+        ids: &[DocumentId],
+    ) -> Result<Vec<Option<ReadRow>>, RepositoryError> {
+        self.rows_of(model, ids)
+    }
+
+    async fn select_rows(
+        &self,
+        model: &'static ModelDescriptor,
+        query: &Query,
+    ) -> Result<Vec<(DocumentId, ReadRow)>, RepositoryError> {
+        self.rows_matching(model, query)
+    }
+
     async fn close(&self) {
         let mut state = self.lock();
         if state.owner == Some(self.connection) {
             state.owner = None;
         }
+        self.shared.touched.notify_waiters();
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod audits;
 mod capture_paths;
+mod changes;
 mod devices;
 mod keys;
 mod lessons;

@@ -1,6 +1,6 @@
 //! The loop of a coordinator: [`Engine`]. What each step does stands in the sibling modules.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -21,7 +21,7 @@ use crate::{
 
 /// The state of a running coordinator. All of it may be lost at any await: what counts is durable in repository and store.
 pub(super) struct Engine<R: Repository, S: DocumentStore> {
-    pub(super) repository: R,
+    pub(super) repository: Arc<R>,
     pub(super) store: S,
     pub(super) setup: Setup,
     pub(super) state: SyncState,
@@ -74,7 +74,7 @@ pub(super) enum Flow {
 
 impl<R: Repository, S: DocumentStore> Engine<R, S> {
     pub(super) fn new(
-        repository: R,
+        repository: Arc<R>,
         store: S,
         setup: Setup,
         state: SyncState,
@@ -340,7 +340,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
 
     /// Waits for a time; commands are taken meanwhile.
     async fn rest(&mut self, duration: Duration) -> Flow {
-        let clock = std::sync::Arc::clone(&self.setup.clock);
+        let clock = Arc::clone(&self.setup.clock);
         let until = clock.now().after(duration);
         loop {
             self.serve().await;

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     SyncError, auditing::Audit, lifecycle::Order, reporter::Reporter, requests::Request,
-    scoping::ContextRequest,
+    scoping::ContextRequest, streams::Listeners,
 };
 use crate::{
     clock::Clock,
@@ -21,6 +21,7 @@ use crate::{
 #[must_use = "dropping the handle stops the synchronization"]
 pub struct SyncHandle {
     commands: mpsc::Sender<Command>,
+    listeners: Listeners,
     status: watch::Receiver<SyncStatus>,
     events: broadcast::Sender<SyncEvent>,
     clock: Arc<dyn Clock>,
@@ -43,7 +44,7 @@ pub(super) enum Command {
 
 impl SyncHandle {
     pub(super) fn new(
-        commands: mpsc::Sender<Command>,
+        (commands, listeners): (mpsc::Sender<Command>, Listeners),
         reporter: &Reporter,
         clock: Arc<dyn Clock>,
         ended: oneshot::Receiver<Result<(), SyncError>>,
@@ -51,6 +52,7 @@ impl SyncHandle {
         let (status, events) = reporter.listen();
         Self {
             commands,
+            listeners,
             status,
             events,
             clock,
@@ -122,6 +124,14 @@ impl SyncHandle {
 
     pub(super) fn clock(&self) -> &dyn Clock {
         &*self.clock
+    }
+
+    pub(super) fn shared_clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    pub(super) fn listeners(&self) -> &Listeners {
+        &self.listeners
     }
 
     /// Looks for local changes now. Needed only where triggers are switched off.

@@ -5,6 +5,7 @@
 pub mod applying;
 pub mod bench;
 pub mod constraints;
+pub mod listening;
 pub mod memory_fixture;
 pub mod merging;
 pub mod models;
@@ -95,6 +96,10 @@ macro_rules! repository_contract {
                 an_edit_that_does_not_fit_changes_nothing, a_discarded_document_is_ignored_until_it_changes,
                 an_edited_document_becomes_the_row_and_is_sent, an_edited_document_survives_a_crash,
                 what_is_not_in_quarantine_cannot_be_released, a_row_is_traced, a_draft_leaves_out_what_it_is_told_to;
+            listening: changes_of_the_app_are_heard, a_change_acknowledged_between_two_looks_is_heard, a_change_taken_back_is_heard,
+                changes_of_the_store_are_heard, a_merge_is_heard, a_row_that_leaves_is_heard, only_what_is_listened_to_is_heard,
+                a_cancelled_hearing_misses_nothing, what_changes_while_it_is_closed_is_heard, rows_are_read_and_selected,
+                an_unreadable_row_is_listed_with_the_reason;
             random: the_base_is_what_was_last_agreed_on, counters_equal_the_sum_of_all_increments, it_agrees_with_the_repository_in_memory;
         );
     };

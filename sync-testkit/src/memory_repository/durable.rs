@@ -14,6 +14,7 @@ use ditto_sync_core::{
     hash::ContentHash,
     id::DocumentId,
     intent::{Intent, OutboxSeq, ReplicaId},
+    live::Origin,
     merge::{Conflict, Pending, RowState, leaves_scope},
     query::Query,
     repository::{Mark, ModelState, RowRef, SyncState},
@@ -22,7 +23,7 @@ use ditto_sync_core::{
     store::{Cursor, Frontier, StoreId},
 };
 
-use super::constraints::Constraints;
+use super::{constraints::Constraints, live::Feed};
 
 /// How many acknowledged intents are kept, for a store that loses its newest commits.
 const RETAINED_MAX: usize = 10;
@@ -46,6 +47,7 @@ pub(super) struct Durable {
     pub(super) conflict_times: Vec<SystemTime>,
     /// Transactions that have asked for the time.
     pub(super) ticks: u64,
+    pub(super) feed: Feed,
 }
 
 /// An acknowledged intent that can still be taken back.
@@ -216,6 +218,7 @@ impl Durable {
         kind: super::CaptureKind,
         old: Option<Image>,
     ) {
+        self.touch(model, id, Origin::Local);
         if !self.table(model).captured {
             return;
         }
@@ -334,7 +337,9 @@ impl Durable {
         {
             return false;
         }
+        self.touch(model, id, Origin::Remote);
         for row in cascade {
+            self.touch(row.model, &row.id, Origin::Remote);
             let table = self.table(row.model);
             table.rows.remove(&row.id);
             table.known.remove(&row.id);

@@ -5,6 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
     id::DocumentId,
+    live::Origin,
     merge::{EntriesChange, Inbound, KnownChange, RowChange, inbound},
     repository::{Applied, InboundBatch, InboundItem, Incoming, Quarantined, Remote, RowRef, Way},
     scope::Belongs,
@@ -175,6 +176,7 @@ impl Durable {
             }
             RowChange::Put(image) => {
                 self.table(model).rows.insert(id.clone(), image.clone());
+                self.touch(model, id, Origin::Remote);
                 outcome.applied.changed.push(row());
             }
             RowChange::Delete => {
@@ -186,6 +188,7 @@ impl Durable {
                     self.erase_captured(child.model, &child.id);
                 }
                 if self.table(model).rows.remove(id).is_some() {
+                    self.touch(model, id, Origin::Remote);
                     outcome.applied.changed.push(row());
                 }
             }
