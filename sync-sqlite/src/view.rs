@@ -61,8 +61,10 @@ pub(crate) async fn select(
     let (condition, is_exact) = match query.to_sql(model) {
         Ok(condition) => (condition, true),
         // Then every row is read, and its document asked.
-        Err(error) if error.is_about_columns() => (Query::all().to_sql(model).map_err(unfit)?, false),
-        Err(error) => return Err(unfit(error)),
+        Err(error) if error.is_about_columns() => {
+            (Query::all().to_sql(model).map_err(|error| unfit(&error))?, false)
+        }
+        Err(error) => return Err(unfit(&error)),
     };
     let selection = Selection {
         first: sql.select_where(&condition.clause, false),
@@ -141,6 +143,6 @@ fn matches(model: &ModelDescriptor, query: &Query, (id, row): (&DocumentId, &Rea
     document.is_none_or(|document| query.matches(&document))
 }
 
-fn unfit(error: ditto_sync_core::query::QueryError) -> RepositoryError {
+fn unfit(error: &ditto_sync_core::query::QueryError) -> RepositoryError {
     RepositoryError::Unsupported(error.to_string())
 }

@@ -253,10 +253,10 @@ impl Source {
             }
         };
         debug_assert!(first.first >= expected, "changes are numbered in order");
-        missed += self.take(first);
+        missed += self.take(&first);
         while self.unread.len() < LISTEN_ROWS {
             match self.batches.try_recv() {
-                Ok(batch) => missed += self.take(batch),
+                Ok(batch) => missed += self.take(&batch),
                 Err(TryRecvError::Lagged(_)) => {}
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
@@ -264,7 +264,7 @@ impl Source {
         Some((missed > 0).then_some(missed))
     }
 
-    fn take(&mut self, batch: Batch) -> u64 {
+    fn take(&mut self, batch: &Batch) -> u64 {
         let missed = batch.first.saturating_sub(self.next);
         self.next = batch.first + batch.touches.len() as u64;
         for touch in batch.touches.iter() {
