@@ -2,7 +2,7 @@
 //! `#[derive(DittoAdapter)]` per struct. The app keeps writing plain SQL.
 //!
 //! This crate only gathers, each name listed by hand: the contracts and the engine are in `ditto-sync-core`, the derives in
-//! `ditto-sync-derive`, the SQLite side in `ditto-sync-sqlite` (feature `sqlite`), the memory store and the contract suites in
+//! `ditto-sync-derive`, the SQLite side in `ditto-sync-sqlite` (feature `sqlite`), the Ditto store in `ditto-sync-ditto` (feature `ditto`), the memory store and the contract suites in
 //! `ditto-sync-testkit` (feature `testkit`).
 //!
 //! Start with [`DittoAdapter`], [`SyncRegistry`] and [`SyncHandle`].
@@ -39,6 +39,10 @@ pub use ditto_sync_core::{
     value::{Value, ValueError},
 };
 pub use ditto_sync_derive::{DittoAdapter, DittoField};
+#[cfg(feature = "ditto")]
+pub use ditto_sync_ditto::{
+    DittoObservation, DittoStore, OpenError as DittoOpenError, route_logs_to_tracing, sdk as ditto_sdk,
+};
 #[cfg(feature = "sqlite")]
 pub use ditto_sync_sqlite::{SqliteRepository, WriteTransaction};
 
@@ -58,6 +62,8 @@ pub use ditto_sync_testkit as testkit;
 
 /// What an application needs, for one `use ditto_sync::prelude::*`.
 pub mod prelude {
+    #[cfg(feature = "ditto")]
+    pub use crate::DittoStore;
     #[cfg(feature = "sqlite")]
     pub use crate::SqliteRepository;
     pub use crate::{

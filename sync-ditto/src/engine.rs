@@ -19,7 +19,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use dittolive_ditto::{Ditto, DittoConfig};
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
     document::Document,
@@ -31,12 +30,12 @@ use ditto_sync_core::{
         WriteOutcome,
     },
 };
+use dittolive_ditto::{Ditto, DittoConfig};
 use tokio::sync::oneshot;
 
 /// The SDK that this store is built on, in its exact version.
 pub use dittolive_ditto as sdk;
 
-pub use self::{error::OpenError, logging::route_logs_to_tracing, observation::DittoObservation};
 use self::{
     error::EngineError,
     transaction::Transactions,
@@ -44,6 +43,7 @@ use self::{
     worker::Worker,
     writing::{Batch, Written},
 };
+pub use self::{error::OpenError, logging::route_logs_to_tracing, observation::DittoObservation};
 use crate::{
     limits::INTENT_OPERATIONS_MAX,
     refusal::{collection_refusal, refusals},
@@ -133,7 +133,12 @@ impl DittoStore {
             // A thread that is gone has ended.
             let _ = end.await;
         }
-        let ditto = self.inner.ditto.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let ditto = self
+            .inner
+            .ditto
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(ditto) = ditto {
             opening::release(ditto).await;
         }
@@ -155,13 +160,24 @@ impl Inner {
         }
         let mut collections: BTreeMap<&str, Vec<&DocumentId>> = BTreeMap::new();
         for step in &batch.operations {
-            collections.entry(step.model.collection()).or_default().push(&step.id);
+            collections
+                .entry(step.model.collection())
+                .or_default()
+                .push(&step.id);
         }
         for (collection, ids) in collections {
             self.watches.wrote(collection, &ids);
         }
         Ok(WriteOutcome::Applied)
     }
+}
+
+/// A name that the engine would end the process over never reaches it.
+fn require_name(model: &ModelDescriptor, action: &'static str) -> Result<(), StoreError> {
+    collection_refusal(model.collection()).map_or(Ok(()), |reason| {
+        let source = reason.into();
+        Err(StoreError::Failed { action, source })
+    })
 }
 
 impl fmt::Debug for Inner {
@@ -204,13 +220,11 @@ impl DocumentStore for DittoStore {
             .await;
         match (outcome, intent.operations.as_slice()) {
             // The engine refuses the statement whatever is tried, and there is only one that it can mean.
-            (Err(StoreError::Failed { source, .. }), [only]) => {
-                Err(StoreError::Rejected(vec![Rejection {
-                    collection: only.model.collection(),
-                    id: only.id.clone(),
-                    reason: source.to_string(),
-                }]))
-            }
+            (Err(StoreError::Failed { source, .. }), [only]) => Err(StoreError::Rejected(vec![Rejection {
+                collection: only.model.collection(),
+                id: only.id.clone(),
+                reason: source.to_string(),
+            }])),
             (outcome, _) => outcome,
         }
     }
@@ -220,6 +234,7 @@ impl DocumentStore for DittoStore {
         model: &'static ModelDescriptor,
         ids: &[DocumentId],
     ) -> Result<Vec<Option<Document>>, StoreError> {
+        require_name(model, "fetch")?;
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -235,6 +250,7 @@ impl DocumentStore for DittoStore {
     }
 
     async fn scan(&self, model: &'static ModelDescriptor, query: &Query) -> Result<Scan, StoreError> {
+        require_name(model, "scan")?;
         let (inner, query) = (Arc::clone(&self.inner), query.clone());
         let scanned = self.inner.reader.run("scan", move |transactions| {
             let ids = reading::scan(transactions, model, &query)?;
@@ -251,16 +267,12 @@ impl DocumentStore for DittoStore {
         query: &Query,
         _cursor: Option<&Cursor>,
     ) -> Result<DittoObservation, StoreError> {
-        if let Some(reason) = collection_refusal(model.collection()) {
-            return Err(StoreError::Failed {
-                action: "observe a collection",
-                source: reason.into(),
-            });
-        }
+        require_name(model, "observe a collection")?;
         DittoObservation::begin(&self.inner, model, query).await
     }
 
     async fn evict(&self, model: &'static ModelDescriptor, ids: &[DocumentId]) -> Result<(), StoreError> {
+        require_name(model, "evict")?;
         let (inner, ids) = (Arc::clone(&self.inner), ids.to_vec());
         let evicted = self.inner.writer.run("evict", move |transactions| {
             let ids: Vec<_> = ids.iter().collect();

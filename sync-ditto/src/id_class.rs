@@ -8,7 +8,10 @@ fn class(id: &DocumentId) -> impl Iterator<Item = bool> {
 }
 
 /// The ids in lists that the engine takes: of one class, and of `max` ids at most.
-pub(crate) fn in_lists<'a>(ids: impl IntoIterator<Item = &'a DocumentId>, max: usize) -> Vec<Vec<&'a DocumentId>> {
+pub(crate) fn in_lists<'a>(
+    ids: impl IntoIterator<Item = &'a DocumentId>,
+    max: usize,
+) -> Vec<Vec<&'a DocumentId>> {
     let mut full = Vec::new();
     let mut open: Vec<Vec<&DocumentId>> = Vec::new();
     for id in ids {

@@ -5,7 +5,6 @@
 //!
 //! Not here: which operations are sent, and how documents become rows; the core decides that for every store.
 
-// Without the engine only the tests call these.
 #![cfg_attr(
     not(feature = "engine"),
     expect(dead_code, reason = "only the engine calls what is not public")

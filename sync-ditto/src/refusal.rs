@@ -80,7 +80,9 @@ fn action_refusal(model: &ModelDescriptor, id: &DocumentId, action: &Action) -> 
             let names = set.iter().map(|(name, _)| name);
             let mut names = names.chain(increments.iter().map(|(name, _)| name));
             if names.any(|name| name == ID_FIELD) {
-                return Some(format!("field `{ID_FIELD}`: Ditto keeps the id there, and ids do not change"));
+                return Some(format!(
+                    "field `{ID_FIELD}`: Ditto keeps the id there, and ids do not change"
+                ));
             }
             let refused = increments.iter().find_map(|(name, _)| name_refusal(name));
             if refused.is_some() {
@@ -96,7 +98,10 @@ fn action_refusal(model: &ModelDescriptor, id: &DocumentId, action: &Action) -> 
     if refused.is_some() {
         return refused;
     }
-    let bytes: usize = fields.iter().map(|(name, value)| name.len() + value_bytes(value)).sum();
+    let bytes: usize = fields
+        .iter()
+        .map(|(name, value)| name.len() + value_bytes(value))
+        .sum();
     (bytes > DOCUMENT_BYTES_MAX)
         .then(|| format!("a document has at most {DOCUMENT_BYTES_MAX} bytes in Ditto, found {bytes}"))
 }
@@ -106,18 +111,27 @@ fn field_refusal(model: &ModelDescriptor, id: &DocumentId, name: &str, value: &V
         return Some(format!("field `{name}`: {reason}"));
     }
     if name == ID_FIELD && *value != id.to_value() {
-        return Some(format!("field `{ID_FIELD}`: Ditto keeps the id there, and it holds something else"));
+        return Some(format!(
+            "field `{ID_FIELD}`: Ditto keeps the id there, and it holds something else"
+        ));
     }
     if is_counter(model, name) && !matches!(value, Value::Int(_) | Value::Null) {
-        return Some(format!("field `{name}`: a counter is an integer, found {}", value.kind_name()));
+        return Some(format!(
+            "field `{name}`: a counter is an integer, found {}",
+            value.kind_name()
+        ));
     }
     name_refusal(name)
 }
 
 /// Names of fields stand in the text of statements only where they are declared or counted; a NUL there panics, and no field needs one.
 fn name_refusal(name: &str) -> Option<String> {
-    name.contains('\0')
-        .then(|| format!("field `{}`: a name in Ditto has no NUL character", name.escape_debug()))
+    name.contains('\0').then(|| {
+        format!(
+            "field `{}`: a name in Ditto has no NUL character",
+            name.escape_debug()
+        )
+    })
 }
 
 /// Whether the model counts this document field.
@@ -137,7 +151,9 @@ pub(crate) fn value_bytes(value: &Value) -> usize {
         Value::Bytes(bytes) => bytes.len() + 5,
         Value::List(items) => items.iter().map(value_bytes).sum::<usize>() + 5,
         Value::Map(entries) => {
-            let entries = entries.iter().map(|(key, value)| key.len() + 5 + value_bytes(value));
+            let entries = entries
+                .iter()
+                .map(|(key, value)| key.len() + 5 + value_bytes(value));
             entries.sum::<usize>() + 5
         }
     }

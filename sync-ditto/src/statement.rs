@@ -148,7 +148,10 @@ pub(crate) fn select<'a>(collection: &str, ids: &[&'a DocumentId]) -> Vec<Statem
 pub(crate) fn select_counted<'a>(model: &ModelDescriptor, ids: &[&'a DocumentId]) -> Vec<Statement<'a>> {
     let counters = model.fields().iter().filter(|field| field.is_counter());
     let declarations: BTreeMap<_, _> = counters.map(|field| (field.document_name(), COUNTER)).collect();
-    let text = format!("SELECT * FROM {}", collection_with(model.collection(), &declarations));
+    let text = format!(
+        "SELECT * FROM {}",
+        collection_with(model.collection(), &declarations)
+    );
     of_ids(&text, ids)
 }
 
@@ -280,7 +283,11 @@ fn by_case<'a>(
     let amount_of: BTreeMap<&DocumentId, i64> = amounts.iter().copied().collect();
     let lists = in_lists(amounts.iter().map(|(id, _)| *id), STATEMENT_INCREMENTS);
     let statement = |ids: Vec<&'a DocumentId>| {
-        let mut text = format!("UPDATE {} APPLY {} {verb} CASE `_id`", quoted(collection), quoted(counter));
+        let mut text = format!(
+            "UPDATE {} APPLY {} {verb} CASE `_id`",
+            quoted(collection),
+            quoted(counter)
+        );
         let mut arguments = Vec::with_capacity(2 * ids.len() + 1);
         for (at, id) in ids.iter().enumerate() {
             write!(text, " WHEN :i{at} THEN :v{at}").expect("a string takes all text");

@@ -72,10 +72,15 @@ pub(super) fn store_id(transactions: &Transactions, fresh: &str) -> Result<Store
 pub(super) async fn last_applied(call: Call<'_>, replica: ReplicaId) -> Result<Option<u64>, EngineError> {
     let id = replica_id(replica);
     let found = call.documents(vec![select_one(COLLECTION, &id)]).await?;
-    Ok(match found.first().and_then(|read| read.incoming.document.get(SEQUENCE)) {
-        Some(Value::Int(sequence)) => u64::try_from(*sequence).ok(),
-        _ => None,
-    })
+    Ok(
+        match found
+            .first()
+            .and_then(|read| read.incoming.document.get(SEQUENCE))
+        {
+            Some(Value::Int(sequence)) => u64::try_from(*sequence).ok(),
+            _ => None,
+        },
+    )
 }
 
 /// Notes that a batch was applied, in its own transaction.

@@ -86,7 +86,7 @@ impl DittoObservation {
         if self.sweep.is_none() && self.due() <= Instant::now() {
             let room = self.inner.watcher.room().await?;
             let (watch, ringing) = (Arc::clone(&self.watch), self.bell.ringing());
-            self.sweep = Some(room.start(move |transactions| look::answer(transactions, &watch, ringing)));
+            self.sweep = Some(room.start(move |transactions| look::answer(transactions, &watch, &ringing)));
         }
         Ok(())
     }

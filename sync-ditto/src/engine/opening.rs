@@ -1,12 +1,12 @@
 //! Opening the engine: [`open`], [`prepare`].
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
+use ditto_sync_core::{intent::ReplicaId, store::StoreId, value::Value};
 use dittolive_ditto::{
     Ditto, DittoConfig,
     error::{CoreApiErrorKind, ErrorKind},
 };
-use ditto_sync_core::{intent::ReplicaId, store::StoreId, value::Value};
 
 use super::{bookkeeping, error::OpenError, worker::Worker};
 
@@ -33,7 +33,7 @@ pub(super) async fn open(mut config: DittoConfig) -> Result<Ditto, OpenError> {
     answer.await.map_err(lost)?
 }
 
-fn open_with_patience(config: &DittoConfig, directory: &PathBuf) -> Result<Ditto, OpenError> {
+fn open_with_patience(config: &DittoConfig, directory: &Path) -> Result<Ditto, OpenError> {
     let mut attempt = 1;
     loop {
         match Ditto::open_sync(config.clone()) {
@@ -47,7 +47,7 @@ fn open_with_patience(config: &DittoConfig, directory: &PathBuf) -> Result<Ditto
                     return Err(OpenError::Engine(error));
                 }
                 if attempt == ATTEMPTS {
-                    return Err(OpenError::Locked(directory.clone()));
+                    return Err(OpenError::Locked(directory.to_owned()));
                 }
             }
         }
@@ -77,7 +77,9 @@ pub(super) async fn prepare(writer: &Worker) -> Result<StoreId, OpenError> {
         return Err(OpenError::Scopes { found: shown(&found) });
     }
     let fresh = random.to_string();
-    let id = writer.run(ACTION, move |transactions| bookkeeping::store_id(transactions, &fresh));
+    let id = writer.run(ACTION, move |transactions| {
+        bookkeeping::store_id(transactions, &fresh)
+    });
     id.await.map_err(OpenError::Bookkeeping)
 }
 
@@ -94,7 +96,11 @@ pub(super) async fn release(ditto: Arc<Ditto>) {
         let _ = reply.send(());
     };
     // Where no thread can be started the closure is dropped here, and the engine with it.
-    if std::thread::Builder::new().name("ditto-sync close".into()).spawn(release).is_ok() {
+    if std::thread::Builder::new()
+        .name("ditto-sync close".into())
+        .spawn(release)
+        .is_ok()
+    {
         // It cannot end without an answer.
         let _ = answer.await;
     }

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use ditto_sync_core::{
-    descriptor::ModelDescriptor, document::Document, id::DocumentId, query::Query,
-};
+use ditto_sync_core::{descriptor::ModelDescriptor, document::Document, id::DocumentId, query::Query};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
@@ -89,7 +87,10 @@ pub(super) async fn documents_by_id(
     statements: Vec<Statement<'_>>,
 ) -> Result<HashMap<DocumentId, Document>, EngineError> {
     let read = call.documents(statements).await?;
-    Ok(read.into_iter().filter_map(|read| in_terms_of(model, read.incoming)).collect())
+    Ok(read
+        .into_iter()
+        .filter_map(|read| in_terms_of(model, read.incoming))
+        .collect())
 }
 
 /// The document with its id where the model has it as a field.

@@ -98,7 +98,11 @@ impl Watch {
     /// A scan has met these.
     fn scanned(&self, ids: &[DocumentId]) {
         let mut state = self.lock();
-        let unknown: Vec<_> = ids.iter().filter(|id| !state.held.contains_key(*id)).cloned().collect();
+        let unknown: Vec<_> = ids
+            .iter()
+            .filter(|id| !state.held.contains_key(*id))
+            .cloned()
+            .collect();
         let stirred = !unknown.is_empty();
         state.doubtful.extend(unknown);
         drop(state);
@@ -146,7 +150,11 @@ impl Watch {
                 other => {
                     state.held.remove(&id);
                     let there = other.is_some_and(|found| !self.model.is_husk(&found.document));
-                    if there { ChangeKind::Moved } else { ChangeKind::Deleted }
+                    if there {
+                        ChangeKind::Moved
+                    } else {
+                        ChangeKind::Deleted
+                    }
                 }
             };
             state.changes.insert(id, kind);
@@ -180,7 +188,9 @@ impl Watch {
             .extract_if(|_, held| held.sweep != sweep)
             .map(|(id, _)| id)
             .collect();
-        state.changes.extend(gone.into_iter().map(|id| (id, ChangeKind::Deleted)));
+        state
+            .changes
+            .extend(gone.into_iter().map(|id| (id, ChangeKind::Deleted)));
     }
 
     /// What is held so far is where the observation starts: nothing of it is reported.
@@ -192,7 +202,11 @@ impl Watch {
     pub(super) fn take_changes(&self) -> Vec<Change> {
         let mut state = self.lock();
         if state.changes.len() <= CHANGES_MAX {
-            return state.changes.drain().map(|(id, kind)| Change { id, kind }).collect();
+            return state
+                .changes
+                .drain()
+                .map(|(id, kind)| Change { id, kind })
+                .collect();
         }
         let ids: Vec<_> = state.changes.keys().take(CHANGES_MAX).cloned().collect();
         ids.into_iter()
@@ -215,7 +229,7 @@ impl Watches {
     /// The store has written these documents; called when they are committed, before anybody is told.
     pub(super) fn wrote(&self, collection: &str, ids: &[&DocumentId]) {
         for watch in self.of(collection) {
-            watch.doubt(ids.iter().map(|id| DocumentId::clone(id)));
+            watch.doubt(ids.iter().copied().cloned());
         }
     }
 
@@ -234,6 +248,8 @@ impl Watches {
     fn of(&self, collection: &str) -> Vec<Arc<Watch>> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let running = all.iter().filter_map(Weak::upgrade);
-        running.filter(|watch| watch.model.collection() == collection).collect()
+        running
+            .filter(|watch| watch.model.collection() == collection)
+            .collect()
     }
 }

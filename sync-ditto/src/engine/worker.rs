@@ -61,7 +61,10 @@ impl Worker {
         job: impl FnOnce(&Transactions) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (job, answer) = packed(job);
-        self.orders.send(Order::Do(job)).await.map_err(|_| StoreError::Closed)?;
+        self.orders
+            .send(Order::Do(job))
+            .await
+            .map_err(|_| StoreError::Closed)?;
         match answer.await {
             Ok(outcome) => outcome.map_err(|error| error.into_store_error(action)),
             Err(_) => Err(EngineError::Panicked.into_store_error(action)),
@@ -76,7 +79,11 @@ impl Worker {
 
     /// Waits until there is room for a job.
     pub(super) async fn room(&self) -> Result<Room<'_>, StoreError> {
-        self.orders.reserve().await.map(Room).map_err(|_| StoreError::Closed)
+        self.orders
+            .reserve()
+            .await
+            .map(Room)
+            .map_err(|_| StoreError::Closed)
     }
 }
 

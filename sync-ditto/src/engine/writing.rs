@@ -67,7 +67,10 @@ pub(super) fn write(transactions: &Transactions, batch: &Batch) -> Result<Writte
             attempt::Outcome::Ghosts(found) => {
                 let before = invisible.len();
                 invisible.extend(found);
-                assert!(invisible.len() > before, "a seed that was left out cannot become a ghost");
+                assert!(
+                    invisible.len() > before,
+                    "a seed that was left out cannot become a ghost"
+                );
             }
         }
     }

@@ -14,7 +14,14 @@ use crate::refusal::{collection_refusal, id_refusal, refusals};
 
 #[test]
 fn a_collection_that_would_end_the_process_is_refused() {
-    for name in ["", "a\0b", &"x".repeat(256), &"é".repeat(128), "__own", "system:info"] {
+    for name in [
+        "",
+        "a\0b",
+        &"x".repeat(256),
+        &"é".repeat(128),
+        "__own",
+        "system:info",
+    ] {
         assert!(collection_refusal(name).is_some(), "{name}");
     }
     for name in ["stocks", &"x".repeat(255), "odd `name` 😀", "group", "_x"] {
@@ -36,7 +43,11 @@ fn each_bad_operation_is_named_with_its_field() {
         operation(&STOCK, "fine", insert([("id", "fine".into())])),
         operation(&STOCK, "nan", insert([("price", Value::Float(f64::NAN))])),
         operation(&STOCK, "counter", insert([("quantity", "many".into())])),
-        operation(&ANYTHING, "big", insert([("value", Value::Text("x".repeat(3 << 20)))])),
+        operation(
+            &ANYTHING,
+            "big",
+            insert([("value", Value::Text("x".repeat(3 << 20)))]),
+        ),
         operation(&ANYTHING, "nul", insert([("a\0b", Value::Null)])),
         operation(&ANYTHING, "twice", Action::Delete),
         operation(&ANYTHING, "twice", Action::Delete),

@@ -43,7 +43,11 @@ proptest! {
 
 #[test]
 fn a_document_comes_back_with_its_id_beside_it() {
-    for id in [text_id("a\0 😀"), DocumentId::integer(i64::MIN), composite("o", 1)] {
+    for id in [
+        text_id("a\0 😀"),
+        DocumentId::integer(i64::MIN),
+        composite("o", 1),
+    ] {
         let (name, value) = (FieldName::new("price"), Value::Float(-0.0));
         let document = OutgoingDocument {
             id: &id,
@@ -81,5 +85,8 @@ fn an_integer_beyond_ours_is_no_integer() {
     let mut cbor = Vec::new();
     ciborium::into_writer(&u64::MAX, &mut cbor).unwrap();
     let Incoming(found) = ciborium::from_reader(&cbor[..]).unwrap();
-    assert!(matches!(found, Value::Float(float) if float > 1.8e19), "{found:?}");
+    assert!(
+        matches!(found, Value::Float(float) if float > 1.8e19),
+        "{found:?}"
+    );
 }

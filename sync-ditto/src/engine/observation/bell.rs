@@ -25,7 +25,9 @@ pub(super) struct Subscription(Arc<SyncSubscription>);
 impl Subscription {
     pub(super) fn to(ditto: &Ditto, watch: &Watch) -> Result<Self, EngineError> {
         let statement = select_all(watch.model.collection(), &watch.query)?;
-        let subscription = ditto.sync().register_subscription((statement.text, statement.arguments))?;
+        let subscription = ditto
+            .sync()
+            .register_subscription((statement.text, statement.arguments))?;
         Ok(Self(subscription))
     }
 }

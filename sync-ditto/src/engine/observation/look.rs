@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dittolive_ditto::dql::QueryResult;
 use ditto_sync_core::{id::DocumentId, value::Value};
+use dittolive_ditto::dql::QueryResult;
 
 use super::bell::{Bell, Ring, Ringing};
 use crate::{
@@ -51,7 +51,7 @@ pub(super) fn look_at(
 pub(super) fn answer(
     transactions: &Transactions,
     watch: &Arc<Watch>,
-    ringing: Ringing,
+    ringing: &Ringing,
 ) -> Result<Swept, EngineError> {
     let took = match ringing.take() {
         Some(Ring {

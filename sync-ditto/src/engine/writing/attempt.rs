@@ -48,7 +48,10 @@ pub(super) async fn attempt(
     }
     let mut collections: BTreeMap<&str, Steps<'_>> = BTreeMap::new();
     for (at, step) in batch.operations.iter().enumerate() {
-        collections.entry(step.model.collection()).or_default().push((at, step));
+        collections
+            .entry(step.model.collection())
+            .or_default()
+            .push((at, step));
     }
     let (mut checked, mut stale) = (Vec::new(), Vec::new());
     for steps in collections.into_values() {
@@ -58,7 +61,10 @@ pub(super) async fn attempt(
     }
     if !stale.is_empty() {
         stale.sort_unstable();
-        let stale = stale.into_iter().map(|at| stale_id(&batch.operations[at])).collect();
+        let stale = stale
+            .into_iter()
+            .map(|at| stale_id(&batch.operations[at]))
+            .collect();
         return Ok(Ending::Rollback(Outcome::Written(Written::Stale(stale))));
     }
     let mut ghosts = Vec::new();
@@ -108,9 +114,9 @@ pub(super) fn whole(step: &Step) -> Option<OutgoingDocument<'_>> {
         return None;
     };
     // A counter without a value is left out: the engine takes integers only.
-    let fields = document.iter().filter(|(name, value)| {
-        *name != ID_FIELD && !(value.is_null() && is_counter(step.model, name))
-    });
+    let fields = document
+        .iter()
+        .filter(|(name, value)| *name != ID_FIELD && !(value.is_null() && is_counter(step.model, name)));
     Some(OutgoingDocument {
         id: &step.id,
         fields: fields.collect(),
@@ -128,7 +134,8 @@ async fn patch(call: Call<'_>, steps: &Steps<'_>, conditions: &Conditions) -> Re
         return Ok(());
     };
     let collection = first.model.collection();
-    call.change(statement::write(first.model, changes.sparse, Mode::Fields)).await?;
+    call.change(statement::write(first.model, changes.sparse, Mode::Fields))
+        .await?;
     for (field, ids) in changes.unset {
         call.change(unset(collection, field, &ids)).await?;
     }
@@ -186,12 +193,16 @@ impl<'a> Changes<'a> {
 }
 
 async fn delete_all(call: Call<'_>, steps: &Steps<'_>) -> Result<(), EngineError> {
-    let deleted = steps.iter().filter(|(_, step)| matches!(step.action, Action::Delete));
+    let deleted = steps
+        .iter()
+        .filter(|(_, step)| matches!(step.action, Action::Delete));
     let ids: Vec<_> = deleted.map(|(_, step)| &step.id).collect();
     let Some((_, first)) = steps.first() else {
         return Ok(());
     };
-    call.change(delete(first.model.collection(), &ids)).await.map(drop)
+    call.change(delete(first.model.collection(), &ids))
+        .await
+        .map(drop)
 }
 
 /// Seeds; the positions of those that the engine made ghosts of.
@@ -200,15 +211,15 @@ async fn seed(
     steps: &Steps<'_>,
     invisible: &HashSet<usize>,
 ) -> Result<Vec<usize>, EngineError> {
-    let is_seed = |(at, step): &&(usize, &Step)| {
-        matches!(step.action, Action::Seed(_)) && !invisible.contains(at)
-    };
+    let is_seed =
+        |(at, step): &&(usize, &Step)| matches!(step.action, Action::Seed(_)) && !invisible.contains(at);
     let seeds: Steps<'_> = steps.iter().filter(is_seed).copied().collect();
     let Some((_, first)) = seeds.first() else {
         return Ok(Vec::new());
     };
     let documents = seeds.iter().filter_map(|(_, step)| whole(step)).collect();
-    call.change(statement::write(first.model, documents, Mode::Seed)).await?;
+    call.change(statement::write(first.model, documents, Mode::Seed))
+        .await?;
     let ids: Vec<_> = seeds.iter().map(|(_, step)| &step.id).collect();
     let found = documents_by_id(call, first.model, select(first.model.collection(), &ids)).await?;
     let is_ghost = |(_, step): &&(usize, &Step)| match (&step.action, found.get(&step.id)) {

@@ -37,8 +37,7 @@ pub(super) struct Conditions {
 
 /// Compares every document of one collection with what is expected of it, and makes the inserts that need nothing else.
 pub(super) async fn check(call: Call<'_>, steps: &Steps<'_>) -> Result<Conditions, EngineError> {
-    let is_fresh =
-        |step: &Step| matches!((&step.action, step.expect), (Action::Insert(_), Expect::Absent));
+    let is_fresh = |step: &Step| matches!((&step.action, step.expect), (Action::Insert(_), Expect::Absent));
     let mut conditions = Conditions::default();
     let (fresh, rest): (Steps<'_>, Steps<'_>) = steps.iter().partition(|(_, step)| is_fresh(step));
     let (counting, plain): (Steps<'_>, Steps<'_>) = rest.iter().partition(|(_, step)| counts(step));
@@ -139,7 +138,9 @@ fn increments(step: &Step) -> &[(FieldName, i64)] {
 }
 
 fn has_counters(step: &Step, document: &Document) -> bool {
-    increments(step).iter().all(|(name, _)| document.get(name).is_some())
+    increments(step)
+        .iter()
+        .all(|(name, _)| document.get(name).is_some())
 }
 
 fn recounted(step: &Step, shown: &Document, counted: Option<&Document>) -> HashMap<FieldName, i64> {
@@ -164,5 +165,7 @@ async fn read<'a>(
         return Ok(None);
     };
     let ids: Vec<_> = steps.iter().map(|(_, step)| &step.id).collect();
-    documents_by_id(call, first.model, statements(first.model, &ids)).await.map(Some)
+    documents_by_id(call, first.model, statements(first.model, &ids))
+        .await
+        .map(Some)
 }
