@@ -41,7 +41,8 @@ pub use ditto_sync_core::{
 pub use ditto_sync_derive::{DittoAdapter, DittoField};
 #[cfg(feature = "ditto")]
 pub use ditto_sync_ditto::{
-    DittoObservation, DittoStore, OpenError as DittoOpenError, route_logs_to_tracing, sdk as ditto_sdk,
+    DittoObservation, DittoStore, OpenError as DittoOpenError, PeerReach, Reach, route_logs_to_tracing,
+    sdk as ditto_sdk,
 };
 #[cfg(feature = "sqlite")]
 pub use ditto_sync_sqlite::{SqliteRepository, WriteTransaction};

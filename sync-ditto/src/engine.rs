@@ -7,6 +7,7 @@ mod error;
 mod logging;
 mod observation;
 mod opening;
+mod peers;
 mod reading;
 mod transaction;
 mod watch;
@@ -23,7 +24,7 @@ use ditto_sync_core::{
     descriptor::ModelDescriptor,
     document::Document,
     id::DocumentId,
-    intent::{Intent, ReplicaId},
+    intent::{BatchId, Intent, ReplicaId},
     query::Query,
     store::{
         Capabilities, Cursor, DocumentStore, Rejection, Scan, StoreError, StoreId, StoreIdentity,
@@ -38,12 +39,18 @@ pub use dittolive_ditto as sdk;
 
 use self::{
     error::EngineError,
+    peers::Commits,
     transaction::Transactions,
     watch::Watches,
     worker::Worker,
     writing::{Batch, Written},
 };
-pub use self::{error::OpenError, logging::route_logs_to_tracing, observation::DittoObservation};
+pub use self::{
+    error::OpenError,
+    logging::route_logs_to_tracing,
+    observation::DittoObservation,
+    peers::{PeerReach, Reach},
+};
 use crate::{
     limits::INTENT_OPERATIONS_MAX,
     refusal::{collection_refusal, refusals},
@@ -63,6 +70,7 @@ struct Inner {
     ditto: Mutex<Option<Arc<Ditto>>>,
     store_id: StoreId,
     watches: Watches,
+    commits: Commits,
     /// Makes every write transaction: the engine takes one at a time, and one begun within another would wait for ever.
     writer: Worker,
     /// Answers quick questions.
@@ -103,6 +111,7 @@ impl DittoStore {
             ditto: Mutex::new(Some(ditto)),
             store_id,
             watches: Watches::default(),
+            commits: Commits::default(),
             writer,
             reader,
             watcher,
@@ -120,6 +129,24 @@ impl DittoStore {
     /// [`StoreError::Closed`] after [`close`](Self::close).
     pub fn ditto(&self) -> Result<Arc<Ditto>, StoreError> {
         self.inner.ditto()
+    }
+
+    /// How far a batch has got beyond this device; `None` for one that was not written by this process, or too long ago. The batch that carried a
+    /// row is in its receipt.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn reach(&self, batch: BatchId) -> Result<Option<Reach>, StoreError> {
+        let Some(commit) = self.inner.commits.of(batch) else {
+            return Ok(None);
+        };
+        let reach = self
+            .inner
+            .reader
+            .run("tell how far a batch has got", move |transactions| {
+                peers::reach(transactions, commit)
+            });
+        reach.await.map(Some)
     }
 
     /// Ends the store's work after what was asked of it so far, and lets go of the Ditto, which closes unless the caller holds it too. All clones
@@ -156,7 +183,7 @@ impl Inner {
         match writing::write(transactions, batch)? {
             Written::Stale(stale) => return Ok(WriteOutcome::Stale(stale)),
             Written::Before => return Ok(WriteOutcome::Applied),
-            Written::Now => {}
+            Written::Now(commit) => self.commits.note(batch.id, commit),
         }
         let mut collections: BTreeMap<&str, Vec<&DocumentId>> = BTreeMap::new();
         for step in &batch.operations {

@@ -35,3 +35,6 @@ pub(crate) const SWEEP_DEBOUNCE: Duration = Duration::from_millis(250);
 pub(crate) const REST_FACTOR: u32 = 10;
 /// Longest time between two sweeps, whatever the engine tells.
 pub(crate) const SWEEP_AT_LEAST: Duration = Duration::from_secs(300);
+
+/// Batches whose commit numbers are remembered, to tell which peers have them.
+pub(crate) const COMMITS_REMEMBERED: usize = 1024;

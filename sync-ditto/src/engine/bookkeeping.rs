@@ -7,6 +7,7 @@ use ditto_sync_core::{
     store::StoreId,
     value::Value,
 };
+use dittolive_ditto::dql::QueryResult;
 
 use super::{
     error::EngineError,
@@ -84,7 +85,7 @@ pub(super) async fn last_applied(call: Call<'_>, replica: ReplicaId) -> Result<O
 }
 
 /// Notes that a batch was applied, in its own transaction.
-pub(super) async fn note_applied(call: Call<'_>, batch: BatchId) -> Result<(), EngineError> {
+pub(super) async fn note_applied(call: Call<'_>, batch: BatchId) -> Result<QueryResult, EngineError> {
     let sequence = i64::try_from(batch.sequence).expect("no replica writes 2^63 batches");
     put(call, &replica_id(batch.replica), SEQUENCE, &Value::Int(sequence)).await
 }
@@ -92,12 +93,16 @@ pub(super) async fn note_applied(call: Call<'_>, batch: BatchId) -> Result<(), E
 const NAME: &str = "name";
 const SEQUENCE: &str = "sequence";
 
-async fn put(call: Call<'_>, id: &DocumentId, field: &str, value: &Value) -> Result<(), EngineError> {
+async fn put(
+    call: Call<'_>,
+    id: &DocumentId,
+    field: &str,
+    value: &Value,
+) -> Result<QueryResult, EngineError> {
     let name = FieldName::new(field);
     let fields = vec![(&name, value)];
-    call.change(vec![upsert_one(COLLECTION, OutgoingDocument { id, fields })])
+    call.execute(upsert_one(COLLECTION, OutgoingDocument { id, fields }))
         .await
-        .map(drop)
 }
 
 fn replica_id(replica: ReplicaId) -> DocumentId {

@@ -6,7 +6,7 @@
 mod attempt;
 mod conditions;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, num::NonZeroU64};
 
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
@@ -33,8 +33,8 @@ pub(super) struct Step {
 
 /// How a batch ended.
 pub(super) enum Written {
-    /// By this call.
-    Now,
+    /// By this call; the engine's number of the commit.
+    Now(Option<NonZeroU64>),
     /// By an earlier one.
     Before,
     /// Nothing was applied.
@@ -63,7 +63,8 @@ pub(super) fn write(transactions: &Transactions, batch: &Batch) -> Result<Writte
     loop {
         let outcome = transactions.write(async |call| attempt::attempt(call, batch, &invisible).await)?;
         match outcome {
-            attempt::Outcome::Written(written) => return Ok(written),
+            attempt::Outcome::Applied(noted) => return Ok(Written::Now(noted.commit_id())),
+            attempt::Outcome::Unchanged(written) => return Ok(written),
             attempt::Outcome::Ghosts(found) => {
                 let before = invisible.len();
                 invisible.extend(found);

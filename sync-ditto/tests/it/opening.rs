@@ -85,7 +85,10 @@ async fn the_bookkeeping_stays_on_this_device_and_the_scopes_of_others_stay_as_t
     let bare = Bare::of(&store);
     let show = "SHOW user_collection_sync_scopes";
     let wanted = serde_json::json!({ "user_collection_sync_scopes": { "mine": "AllPeers", "ditto_sync_bookkeeping": "LocalPeerOnly" } });
-    assert_eq!(bare.rows(show, serde_json::json!({})).await, [wanted.clone()]);
+    assert_eq!(
+        bare.rows(show, serde_json::json!({})).await,
+        std::slice::from_ref(&wanted)
+    );
 
     // A Ditto of the user's own, whose setting knows nothing of us.
     let scopes = serde_json::json!({ "scopes": { "mine": "AllPeers" } });
@@ -94,4 +97,22 @@ async fn the_bookkeeping_stays_on_this_device_and_the_scopes_of_others_stay_as_t
     let again = DittoStore::new(store.ditto().expect("it is open")).await;
     again.expect("a second store opens");
     assert_eq!(bare.rows(show, serde_json::json!({})).await, [wanted]);
+}
+
+#[tokio::test]
+async fn a_batch_of_this_process_has_a_reach_and_others_have_none() {
+    let (_directory, store) = open_new().await;
+    write(&store, 1, vec![insert(&text_id("a"), 1)]).await;
+    let batch = intent(1, vec![]).batch;
+    let reach = store
+        .reach(batch)
+        .await
+        .expect("it is told")
+        .expect("the commit is known");
+    assert!(
+        reach.peers.is_empty() && !reach.is_in_the_cloud(),
+        "there is nobody else"
+    );
+    let unknown = store.reach(intent(2, vec![]).batch).await.expect("it is told");
+    assert_eq!(unknown, None);
 }

@@ -9,6 +9,7 @@ use ditto_sync_core::{
     store::StaleId,
     value::Value,
 };
+use dittolive_ditto::dql::QueryResult;
 
 use super::{
     Batch, Step, Written,
@@ -28,7 +29,10 @@ use crate::{
 
 /// What an attempt came to.
 pub(super) enum Outcome {
-    Written(Written),
+    /// Applied; the statement knows the number of the commit after it.
+    Applied(QueryResult),
+    /// Nothing was written, and nothing is to be.
+    Unchanged(Written),
     /// Nothing was written: at these positions are seeds that the engine would make ghosts of.
     Ghosts(Vec<usize>),
 }
@@ -44,7 +48,7 @@ pub(super) async fn attempt(
     let last = bookkeeping::last_applied(call, batch.id.replica).await?;
     // Numbers only grow, and a refused one is never used for anything else: what is not newer was applied.
     if last.is_some_and(|last| batch.id.sequence <= last) {
-        return Ok(Ending::Rollback(Outcome::Written(Written::Before)));
+        return Ok(Ending::Rollback(Outcome::Unchanged(Written::Before)));
     }
     let mut collections: BTreeMap<&str, Steps<'_>> = BTreeMap::new();
     for (at, step) in batch.operations.iter().enumerate() {
@@ -65,7 +69,7 @@ pub(super) async fn attempt(
             .into_iter()
             .map(|at| stale_id(&batch.operations[at]))
             .collect();
-        return Ok(Ending::Rollback(Outcome::Written(Written::Stale(stale))));
+        return Ok(Ending::Rollback(Outcome::Unchanged(Written::Stale(stale))));
     }
     let mut ghosts = Vec::new();
     for (steps, conditions) in &checked {
@@ -77,8 +81,8 @@ pub(super) async fn attempt(
     if !ghosts.is_empty() {
         return Ok(Ending::Rollback(Outcome::Ghosts(ghosts)));
     }
-    bookkeeping::note_applied(call, batch.id).await?;
-    Ok(Ending::Commit(Outcome::Written(Written::Now)))
+    let noted = bookkeeping::note_applied(call, batch.id).await?;
+    Ok(Ending::Commit(Outcome::Applied(noted)))
 }
 
 fn stale_id(step: &Step) -> StaleId {
