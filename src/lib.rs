@@ -10,12 +10,13 @@
 pub use ditto_sync_core::{
     adapter::{DittoAdapter, Registration},
     audit::{AuditError, AuditReport, Difference, DifferenceKind},
+    breaker::MassChangeLimit,
     clock::{Clock, Moment, Sleep, SystemClock},
     column::{ColumnValue, Image},
     config::{InitialFetch, Pacing, SyncConfig},
     coordinator::{
-        AwaitStoredError, Changes, Coordinator, Edit, EventStream, PauseError, ReconcileError, RecordError,
-        SettleError, Setup, ShutdownError, SyncError, SyncHandle, Watch,
+        AwaitStoredError, Changes, Coordinator, Edit, EventStream, HeldChange, HoldError, PauseError,
+        ReconcileError, RecordError, SettleError, Setup, ShutdownError, SyncError, SyncHandle, Watch,
     },
     descriptor::{
         Direction, FieldDescriptor, LeftScope, LinkDescriptor, Linked, ModelDescriptor, RowError, Scope,

@@ -8,9 +8,11 @@ mod auditing;
 mod engine;
 mod handle;
 mod history;
+mod holds;
 mod inbound;
 mod lifecycle;
 mod listening;
+mod mass_changes;
 mod outbound;
 mod queue;
 mod records;
@@ -34,6 +36,7 @@ use self::{engine::Engine, listening::Listening, reporter::Reporter, streams::Li
 pub use self::{
     handle::{EventStream, SettleError, ShutdownError, SyncHandle},
     lifecycle::PauseError,
+    mass_changes::{HeldChange, HoldError},
     records::{AwaitStoredError, Edit, RecordError},
     scoping::ReconcileError,
     streams::{Changes, Watch},

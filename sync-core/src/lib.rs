@@ -8,6 +8,7 @@
 pub mod adapter;
 pub mod audit;
 pub mod batching;
+pub mod breaker;
 pub mod clock;
 pub mod column;
 pub mod config;

@@ -47,6 +47,23 @@ pub const AUDIT_FETCH: usize = 256;
 /// Differences one audit lists.
 pub const AUDIT_DIFFERENCES_MAX: usize = 10_000;
 
+/// Share of a table's synced rows above which deletes from the store are held. Nothing ordinary deletes half of a table within a minute.
+pub const MASS_CHANGE_SHARE: f64 = 0.5;
+/// Synced rows below which a table is left alone: of a few rows, half go easily.
+pub const MASS_CHANGE_TABLE_ROWS_MIN: u64 = 100;
+/// How long deletes count together: a large delete comes in pieces, some seconds long; a table whose rows come and go turns over in longer times.
+pub const MASS_CHANGE_WINDOW: Duration = Duration::from_secs(60);
+/// From this part of the limit on (an eighth) deletes are gathered, so that a mass change is seen before it is applied.
+pub const BURST_GATHERED_FROM: u64 = 8;
+/// Time without another delete after which gathered ones are applied: more than the time between two batches of one peer, less than people notice.
+pub const BURST_QUIET: Duration = Duration::from_millis(300);
+/// Longest time for which deletes are gathered.
+pub const BURST_GATHERED_MAX: Duration = Duration::from_secs(3);
+/// Ids shown of the changes that are held.
+pub const HELD_SAMPLE: usize = 10;
+/// Rows that one transaction takes back when a mass change is rejected.
+pub const REJECT_ROWS: usize = 1000;
+
 /// Events kept for a slow listener; older ones are lost to it, and it learns how many.
 pub const EVENTS_KEPT: usize = 1024;
 /// Row changes that one message to the listeners of a model names at most.

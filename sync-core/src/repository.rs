@@ -7,6 +7,7 @@ use std::{collections::HashSet, fmt, future::Future};
 
 use crate::{
     audit::{AuditedRow, RowDigest},
+    breaker::{Burst, Effect},
     column::Image,
     descriptor::{ModelDescriptor, RowError},
     document::Document,
@@ -264,6 +265,38 @@ pub trait Repository: Send + Sync + 'static {
         async { Err(cannot("show rows")) }
     }
 
+    /// What an [`apply`](Self::apply) of these documents of `model` would do to rows that exist, and how many synced rows there are. Writes nothing; what waits for
+    /// another row, or is in quarantine, counts as harmless: it was let through once.
+    ///
+    /// A repository that cannot tell answers with no effects: then nothing is ever held.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn weigh(
+        &self,
+        model: &'static ModelDescriptor,
+        items: &[&InboundItem],
+    ) -> impl Future<Output = Result<Weighed, RepositoryError>> + Send {
+        let _ = (model, items);
+        async { Ok(Weighed::default()) }
+    }
+
+    /// Lets rows win over documents that would delete or overwrite them: a row whose document is absent becomes a local insert, one whose document differs a local
+    /// update of that document. Unsent changes of these rows are part of it. Everything else stays to be applied. The marks are set in the same transaction.
+    ///
+    /// Must not be called while an intent is in flight, nor with documents fetched before the last [`acknowledge`](Self::acknowledge).
+    ///
+    /// # Errors
+    /// When the database fails, or the repository cannot do it.
+    fn reject(
+        &self,
+        items: &[InboundItem],
+        marks: &[Mark],
+    ) -> impl Future<Output = Result<Vec<RowRef>, RepositoryError>> + Send {
+        let _ = (items, marks);
+        async { Err(cannot("take changes back")) }
+    }
+
     /// Ends the coordinator's use: releases the lock and closes own connections. The app's tables stay usable. May be repeated.
     fn close(&self) -> impl Future<Output = ()> + Send;
 }
@@ -302,6 +335,17 @@ pub struct ModelState {
     pub cursor: Option<Cursor>,
     /// The scope of its last complete reconcile.
     pub reconciled: Option<Query>,
+    /// The changes that count together for the mass-change limit.
+    pub burst: Option<Burst>,
+}
+
+/// What documents would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Weighed {
+    /// Rows that have agreed with their documents.
+    pub rows: u64,
+    /// Of each document asked about, in that order; empty when the repository cannot tell.
+    pub effects: Vec<Effect>,
 }
 
 /// What to put into the next intent.
@@ -532,6 +576,8 @@ pub enum Mark {
     Store(StoreId, Option<Frontier>),
     /// Whether the store has to catch up before anything is sent.
     AwaitPeer(bool),
+    /// The changes of a model that count together for the mass-change limit.
+    Burst(&'static str, Option<Burst>),
 }
 
 /// What the start-up comparison of database and store found (`DESIGN` 5.11).

@@ -78,6 +78,9 @@ pub struct CollectionStatus {
     pub awaiting_context: Vec<String>,
     /// It is changing over to another scope: rows of the old one may still be here.
     pub changing_scope: bool,
+    /// Changes from the store that are too many to be applied unasked, and wait for a decision (or, for a moment, whether more follow); see
+    /// [`SyncHandle::held_changes`](crate::coordinator::SyncHandle::held_changes). Local changes of these rows wait too.
+    pub held: u64,
     /// The last failure of one of its records.
     pub last_error: Option<Arc<str>>,
 }
@@ -168,6 +171,19 @@ pub enum SyncEvent {
     ContextRefused {
         /// Which, and why.
         error: Arc<str>,
+    },
+    /// The store has so many deletes, or overwritten rows, of one collection that they wait for
+    /// [`approve_mass_change`](crate::coordinator::SyncHandle::approve_mass_change) or [`reject_mass_change`](crate::coordinator::SyncHandle::reject_mass_change).
+    /// Everything else goes on. Told once, and again after a restart; more may join them.
+    MassChangeHeld {
+        /// The collection.
+        collection: &'static str,
+        /// Rows that would be deleted, as far as known.
+        deletes: u64,
+        /// Rows that would be overwritten, where these count.
+        overwrites: u64,
+        /// Synced rows of the table.
+        rows: u64,
     },
     /// Something about the app's schema should change; told once a start.
     Warning(Finding),

@@ -18,6 +18,7 @@ mod known;
 mod layout;
 mod limits;
 mod lock;
+mod mass_changes;
 mod native;
 mod options;
 mod outbox;

@@ -20,8 +20,8 @@ use ditto_sync_core::{
     quarantine::{QuarantineRecord, Release, Released},
     query::Query,
     repository::{
-        Acknowledged, Applied, Draft, DraftRequest, Finding, InboundBatch, Mark, PendingCount, Quarantined,
-        Recovered, Recovery, Repository, RepositoryError, RowRef, SyncState,
+        Acknowledged, Applied, Draft, DraftRequest, Finding, InboundBatch, InboundItem, Mark, PendingCount,
+        Quarantined, Recovered, Recovery, Repository, RepositoryError, RowRef, SyncState, Weighed,
     },
     scope::Scopes,
 };
@@ -39,7 +39,7 @@ use crate::{
     error::Context,
     feed, inspect, limits,
     lock::CoordinatorLock,
-    options, prepare, recover, release,
+    mass_changes, options, prepare, recover, release,
     state::{self, Session},
     trace, view,
     wake::Watch,
@@ -376,6 +376,20 @@ impl Repository for SqliteRepository {
     ) -> Result<Vec<(DocumentId, ReadRow)>, RepositoryError> {
         let session = self.inner.session()?;
         view::select(&session, &self.inner.viewer, (model, query)).await
+    }
+
+    async fn weigh(
+        &self,
+        model: &'static ModelDescriptor,
+        items: &[&InboundItem],
+    ) -> Result<Weighed, RepositoryError> {
+        let session = self.inner.session()?;
+        mass_changes::weigh(&session, self.inner.connections(), model, items).await
+    }
+
+    async fn reject(&self, items: &[InboundItem], marks: &[Mark]) -> Result<Vec<RowRef>, RepositoryError> {
+        let session = self.inner.session()?;
+        mass_changes::reject(&session, self.inner.connections(), items, marks).await
     }
 
     async fn close(&self) {

@@ -10,6 +10,7 @@ mod durable;
 mod incoming;
 mod inspection;
 mod live;
+mod mass_changes;
 mod outgoing;
 mod recovery;
 mod release;
@@ -30,8 +31,8 @@ use ditto_sync_core::{
     quarantine::{QuarantineRecord, Release, Released},
     query::Query,
     repository::{
-        Acknowledged, Applied, Draft, DraftRequest, InboundBatch, Mark, PendingCount, Quarantined, Recovered,
-        Recovery, Repository, RepositoryError, RowRef, SyncState,
+        Acknowledged, Applied, Draft, DraftRequest, InboundBatch, InboundItem, Mark, PendingCount,
+        Quarantined, Recovered, Recovery, Repository, RepositoryError, RowRef, SyncState, Weighed,
     },
     rules::{Rule, off},
     scope::Scopes,
@@ -404,6 +405,31 @@ impl Repository for MemoryRepository {
         query: &Query,
     ) -> Result<Vec<(DocumentId, ReadRow)>, RepositoryError> {
         self.rows_matching(model, query)
+    }
+
+    async fn weigh(
+        &self,
+        model: &'static ModelDescriptor,
+        items: &[&InboundItem],
+    ) -> Result<Weighed, RepositoryError> {
+        self.transaction("count the rows that documents would change", |state| {
+            (state.durable.weigh(model, items), false)
+        })
+        .await
+    }
+
+    async fn reject(&self, items: &[InboundItem], marks: &[Mark]) -> Result<Vec<RowRef>, RepositoryError> {
+        let kept = self
+            .transaction("take back changes from the store", |state| {
+                let kept = state.durable.reject(items);
+                let wrote = state.durable.set_marks(marks) || !kept.is_empty();
+                (kept, wrote)
+            })
+            .await?;
+        if !kept.is_empty() {
+            self.wake();
+        }
+        Ok(kept)
     }
 
     async fn close(&self) {

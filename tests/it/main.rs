@@ -7,6 +7,7 @@ mod devices;
 mod keys;
 mod lessons;
 mod lifecycle;
+mod mass_change;
 mod offline;
 mod process;
 mod quarantine;

@@ -207,6 +207,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 continue;
             };
             count += 1;
+            self.holds.exempt(position, std::iter::once(&difference.id));
             self.queues.push(position, [difference.id.clone()]);
             if difference.kind != DifferenceKind::DocumentMissing {
                 rows.push(RowRef {

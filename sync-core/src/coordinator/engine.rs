@@ -5,8 +5,9 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Setup, SyncError, auditing::Audit, handle::Command, lifecycle::Lifecycle, queue::Queues,
-    reporter::Reporter, requests::Request, scoping::Scoping, signals::Signal, suspects::Suspects,
+    Setup, SyncError, auditing::Audit, handle::Command, holds::Holds, lifecycle::Lifecycle,
+    mass_changes::HoldRequest, queue::Queues, reporter::Reporter, requests::Request, scoping::Scoping,
+    signals::Signal, suspects::Suspects,
 };
 use crate::{
     batching::Batching,
@@ -55,6 +56,10 @@ pub(super) struct Engine<R: Repository, S: DocumentStore> {
     pub(super) steps: u32,
     /// What was asked about single records.
     pub(super) requests: VecDeque<Request>,
+    /// Changes from the store that are too many to be applied unasked.
+    pub(super) holds: Holds,
+    /// What was asked about them.
+    pub(super) hold_requests: VecDeque<HoldRequest>,
     /// What was asked about differences between tables and store.
     pub(super) audits: Vec<Audit>,
     /// Where the collections are to get when the context changes.
@@ -98,6 +103,8 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             searching: false,
             steps: 0,
             requests: VecDeque::new(),
+            holds: Holds::new(&setup.models, &setup.config, state.models.iter().map(|_| None)),
+            hold_requests: VecDeque::new(),
             audits: Vec::new(),
             scoping: Scoping::new(&setup.scopes, models),
             settling: Vec::new(),
@@ -165,6 +172,8 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             return Ok(Flow::Continue);
         }
         self.serve().await;
+        self.serve_holds().await;
+        self.end_gathering();
         if std::mem::take(&mut self.accepted) && self.state.await_peer {
             self.trust_store().await?;
         }
@@ -196,7 +205,8 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             return Some(PEER_CHECK_PAUSE);
         }
         let now = self.setup.clock.now();
-        self.suspects.next_due().map(|due| due.since(now))
+        let trial = self.suspects.next_due().map(|due| due.since(now));
+        trial.into_iter().chain(self.holds.next_due(now)).min()
     }
 
     /// One step: the intent in flight before anything else, then a chunk of what came in, then what is to go out.
@@ -243,6 +253,9 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             self.local = true;
             return Ok(true);
         }
+        if self.end_empty_holds() {
+            return Ok(true);
+        }
         if std::mem::take(&mut self.unpark) && self.retry_parked().await? {
             return Ok(true);
         }
@@ -282,6 +295,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             Signal::Command(Some(Command::Ask(request))) => self.requests.push_back(request),
             Signal::Command(Some(Command::Reconcile)) => self.restart_observations(),
             Signal::Command(Some(Command::AcceptStore)) => self.accepted = true,
+            Signal::Command(Some(Command::Holds(request))) => self.hold_requests.push_back(request),
             Signal::Command(Some(Command::Audit(audit))) => self.audits.push(audit),
             Signal::Command(Some(Command::Context(request))) => self.take_context(request),
             Signal::Context => self.follow_context(),
@@ -344,6 +358,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         let until = clock.now().after(duration);
         loop {
             self.serve().await;
+            self.serve_holds().await;
             let left = until.since(clock.now());
             if left.is_zero() || self.lifecycle.has_orders() {
                 return Flow::Continue;

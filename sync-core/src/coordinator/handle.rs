@@ -9,8 +9,8 @@ use tokio::{
 };
 
 use super::{
-    SyncError, auditing::Audit, lifecycle::Order, reporter::Reporter, requests::Request,
-    scoping::ContextRequest, streams::Listeners,
+    SyncError, auditing::Audit, lifecycle::Order, mass_changes::HoldRequest, reporter::Reporter,
+    requests::Request, scoping::ContextRequest, streams::Listeners,
 };
 use crate::{
     clock::Clock,
@@ -40,6 +40,7 @@ pub(super) enum Command {
     Audit(Audit),
     Context(ContextRequest),
     Lifecycle(Order),
+    Holds(HoldRequest),
 }
 
 impl SyncHandle {
@@ -80,8 +81,8 @@ impl SyncHandle {
         }
     }
 
-    /// Waits until every local change committed before the call has reached the store, except those in quarantine. Says nothing of other peers. While
-    /// the coordinator is paused, or no store is there, it goes on waiting.
+    /// Waits until every local change committed before the call has reached the store, except those in quarantine, and those of rows with a
+    /// [held](Self::held_changes) change. Says nothing of other peers. While the coordinator is paused, or no store is there, it goes on waiting.
     ///
     /// Cancellation safe.
     ///

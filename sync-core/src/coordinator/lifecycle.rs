@@ -140,6 +140,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 return Flow::Stop;
             }
             self.refuse_requests();
+            self.refuse_hold_requests();
         }
     }
 
@@ -149,6 +150,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         }
         self.let_go();
         self.refuse_requests();
+        self.refuse_hold_requests();
         self.repository.close().await;
         self.reporter.phase(Phase::Paused);
     }

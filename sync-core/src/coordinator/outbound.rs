@@ -47,12 +47,12 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         if !self.local {
             return Ok(false);
         }
-        let apart = self.suspects.apart();
+        let apart = self.holds.apart_with(self.suspects.apart());
         let request = DraftRequest {
             operations_max: self.send_limit.min(self.outbound_batching.rows()),
             seed: self.reconciled && self.setup.config.seeds(),
             scopes: &self.setup.scopes,
-            rows: DraftRows::Except(apart),
+            rows: DraftRows::Except(&apart),
         };
         let started = self.setup.clock.now();
         let draft = self.repository.draft(request).await?;

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::{broadcast, watch};
 
-use super::history::History;
+use super::{history::History, holds::HeldChange};
 use crate::{
     clock::Clock,
     descriptor::ModelDescriptor,
@@ -256,6 +256,38 @@ impl Reporter {
                 reason,
             });
         }
+    }
+
+    /// More changes of one collection wait than are applied unasked.
+    pub(super) fn mass_change(&self, held: &HeldChange) {
+        let &HeldChange {
+            collection,
+            deletes,
+            overwrites,
+            rows,
+            ..
+        } = held;
+        tracing::warn!(
+            collection,
+            deletes,
+            overwrites,
+            rows,
+            "a mass change from the store is held"
+        );
+        self.event(SyncEvent::MassChangeHeld {
+            collection,
+            deletes,
+            overwrites,
+            rows,
+        });
+    }
+
+    /// So many changes of this collection are held.
+    pub(super) fn held(&self, collection: &'static str, count: u64) {
+        self.status.send_if_modified(|status| {
+            let status = status.collections.entry(collection).or_default();
+            std::mem::replace(&mut status.held, count) != count
+        });
     }
 
     pub(super) fn pending(&self, counts: &[PendingCount]) {

@@ -213,6 +213,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 // A complete comparison follows, or none. Dropping the observation ends the subscription.
                 self.observations[position] = None;
                 self.queues.clear(position);
+                self.holds.restart(position);
             }
             tracing::info!(collection = model.collection(), ?step, "the scope changes");
             self.reporter.scope(model.collection(), &wanted);

@@ -37,6 +37,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             self.state.store = Some(identity.store);
             self.state.frontier = frontier;
         }
+        self.restore_holds();
         self.retry_quarantined().await?;
         self.reporter.phase(if self.state.await_peer {
             Phase::AwaitingPeer
@@ -118,6 +119,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         let unseen = self.repository.unseen(model, &seen).await?;
         tracing::debug!(store = scan.ids.len(), only_here = unseen.len(), "comparing");
         self.queues.clear(position);
+        self.holds.restart(position);
         self.queues.push(position, scan.ids);
         self.queues.push(position, unseen);
         self.mark_cursor(position, scan.cursor);

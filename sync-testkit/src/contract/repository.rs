@@ -5,6 +5,7 @@
 pub mod applying;
 pub mod bench;
 pub mod constraints;
+pub mod holding;
 pub mod listening;
 pub mod memory_fixture;
 pub mod merging;
@@ -100,6 +101,8 @@ macro_rules! repository_contract {
                 changes_of_the_store_are_heard, a_merge_is_heard, a_row_that_leaves_is_heard, only_what_is_listened_to_is_heard,
                 a_cancelled_hearing_misses_nothing, what_changes_while_it_is_closed_is_heard, rows_are_read_and_selected,
                 an_unreadable_row_is_listed_with_the_reason;
+            holding: what_documents_would_do_is_told_and_not_done, a_parked_delete_weighs_nothing, a_rejected_delete_becomes_an_insert,
+                a_rejected_overwrite_becomes_an_update, a_rejection_leaves_everything_else_alone, a_burst_is_durable;
             random: the_base_is_what_was_last_agreed_on, counters_equal_the_sum_of_all_increments, it_agrees_with_the_repository_in_memory;
         );
     };

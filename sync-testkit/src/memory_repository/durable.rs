@@ -8,6 +8,7 @@ use std::{
 };
 
 use ditto_sync_core::{
+    breaker::Burst,
     column::Image,
     descriptor::{LeftScope, ModelDescriptor, RowError},
     document::Document,
@@ -76,6 +77,7 @@ pub(super) struct Table {
     pub(super) ignored: BTreeMap<DocumentId, Unreadable>,
     pub(super) cursor: Option<Cursor>,
     pub(super) reconciled: Option<Query>,
+    pub(super) burst: Option<Burst>,
 }
 
 /// One captured change.
@@ -130,6 +132,7 @@ impl Table {
             ignored: BTreeMap::new(),
             cursor: None,
             reconciled: None,
+            burst: None,
         }
     }
 
@@ -238,6 +241,7 @@ impl Durable {
             Some(table) => ModelState {
                 cursor: table.cursor.clone(),
                 reconciled: table.reconciled.clone(),
+                burst: table.burst.clone(),
             },
             None => ModelState::default(),
         };
@@ -278,6 +282,11 @@ impl Durable {
                 Mark::Store(store, frontier) => {
                     changed |= replace(&mut self.store, &Some(store.clone()));
                     changed |= replace(&mut self.frontier, frontier);
+                }
+                Mark::Burst(collection, burst) => {
+                    if let Some(table) = self.tables.get_mut(collection) {
+                        changed |= replace(&mut table.burst, burst);
+                    }
                 }
                 Mark::AwaitPeer(await_peer) => changed |= replace(&mut self.await_peer, await_peer),
             }
@@ -366,6 +375,7 @@ impl Durable {
             table.ignored.clear();
             table.cursor = None;
             table.reconciled = None;
+            table.burst = None;
         }
     }
 }
