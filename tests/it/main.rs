@@ -11,6 +11,7 @@ mod mass_change;
 mod offline;
 mod process;
 mod quarantine;
+mod receipt_numbers;
 mod records;
 mod start;
 mod triggers;
