@@ -3,7 +3,9 @@
 mod audits;
 mod capture_paths;
 mod changes;
+mod defaults;
 mod devices;
+mod directions;
 mod keys;
 mod lessons;
 mod lifecycle;
