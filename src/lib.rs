@@ -78,3 +78,13 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct ReadmeDoctests;
+
+/// The code of docs/from-flipper.md, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/from-flipper.md")]
+struct FromFlipperDoctests;
+
+/// The code of docs/receipt-numbers.md, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/receipt-numbers.md")]
+struct ReceiptNumbersDoctests;
