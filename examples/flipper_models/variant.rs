@@ -11,7 +11,8 @@ pub(crate) struct Variant {
     #[ditto(id)]
     pub(crate) id: String,
     pub(crate) purchase_id: Option<String>,
-    /// Its stock.
+    /// Its stock, which a backup brings along.
+    #[ditto(link(Stock))]
     pub(crate) stock_id: Option<String>,
     pub(crate) tax_percentage: Option<f64>,
     pub(crate) name: String,

@@ -9,6 +9,7 @@ mod flipper_till;
 #[path = "../../examples/flipper_models/models.rs"]
 mod models;
 
+mod documentation;
 mod random_documents;
 mod reading;
 mod round_trip;

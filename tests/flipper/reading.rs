@@ -38,6 +38,7 @@ fn the_registry_finds_all_eight_models_of_flipper() {
             .is_ok()
     );
     assert!(Variant::descriptor().fields().len() > 60);
+    assert_eq!(Variant::descriptor().links().len(), 1, "to its stock");
 }
 
 #[test]
