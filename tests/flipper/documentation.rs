@@ -37,7 +37,7 @@ fn collect(path: &Path, sources: &mut Vec<(PathBuf, String)>) {
 
 /// Whether there is a test of this name: a function under a test attribute, or a case of a contract suite.
 fn is_test(sources: &[(PathBuf, String)], name: &str) -> bool {
-    let declaration = format!("fn {name}(");
+    let declarations = [format!("fn {name}("), format!("fn {name}<")];
     sources.iter().any(|(path, text)| {
         let in_suite = path.components().any(|part| part.as_os_str() == "contract");
         let lines: Vec<_> = text.lines().map(str::trim).collect();
@@ -46,7 +46,8 @@ fn is_test(sources: &[(PathBuf, String)], name: &str) -> bool {
                 .iter()
                 .rev()
                 .take_while(|line| line.starts_with(['#', '/']));
-            line.contains(&declaration) && (in_suite || attributes.any(|line| line.contains("test")))
+            declarations.iter().any(|declaration| line.contains(declaration))
+                && (in_suite || attributes.any(|line| line.contains("test")))
         })
     })
 }
