@@ -47,7 +47,7 @@ fn is_test(sources: &[(PathBuf, String)], name: &str) -> bool {
                 .rev()
                 .take_while(|line| line.starts_with(['#', '/']));
             declarations.iter().any(|declaration| line.contains(declaration))
-                && (in_suite || attributes.any(|line| line.contains("test")))
+                && (in_suite || attributes.any(|line| line.starts_with("#[") && line.contains("test")))
         })
     })
 }
