@@ -4,6 +4,7 @@ mod audits;
 mod capture_paths;
 mod changes;
 mod devices;
+mod documents;
 mod keys;
 mod lessons;
 mod lifecycle;
