@@ -5,6 +5,7 @@
 //! (`constraints`), the app's writes (`app`), the transactions of the contract (`outgoing`, `incoming`, `recovery`).
 
 mod app;
+mod audit;
 mod constraints;
 mod durable;
 mod incoming;
@@ -21,6 +22,7 @@ use std::{
 };
 
 use ditto_sync_core::{
+    audit::{AuditedRow, RowDigest},
     descriptor::ModelDescriptor,
     explain::{ConflictReport, RowTrace},
     hash::IdHash,
@@ -404,6 +406,35 @@ impl Repository for MemoryRepository {
         query: &Query,
     ) -> Result<Vec<(DocumentId, ReadRow)>, RepositoryError> {
         self.rows_matching(model, query)
+    }
+
+    async fn digest(
+        &self,
+        model: &'static ModelDescriptor,
+        buckets: usize,
+    ) -> Result<RowDigest, RepositoryError> {
+        self.transaction("sum up the rows", |state| {
+            (state.durable.digest(model, buckets), false)
+        })
+        .await
+    }
+
+    async fn audited(
+        &self,
+        model: &'static ModelDescriptor,
+        wanted: (&HashSet<usize>, usize),
+    ) -> Result<Vec<AuditedRow>, RepositoryError> {
+        self.transaction("list the rows of an audit", |state| {
+            (state.durable.audited(model, wanted), false)
+        })
+        .await
+    }
+
+    async fn forget(&self, rows: &[RowRef]) -> Result<(), RepositoryError> {
+        self.transaction("forget what rows agreed on", |state| {
+            ((), state.durable.forget(rows))
+        })
+        .await
     }
 
     async fn close(&self) {

@@ -3,6 +3,7 @@
 //! An implementation writes a [`RepositoryFixture`] and one line, `repository_contract!(MyFixture::new())`, which makes one test of each case.
 
 pub mod applying;
+pub mod auditing;
 pub mod bench;
 pub mod constraints;
 pub mod listening;
@@ -42,6 +43,12 @@ pub trait RepositoryFixture: Send {
     /// # Errors
     /// When the database refuses it; then nothing of it happened.
     fn change(&mut self, change: AppChange) -> impl Future<Output = Result<(), Source>> + Send;
+
+    /// Commits a change that no capture trigger sees, as when a tool drops the triggers and makes them anew.
+    ///
+    /// # Errors
+    /// When the database refuses it; then nothing of it happened.
+    fn change_unseen(&mut self, change: AppChange) -> impl Future<Output = Result<(), Source>> + Send;
 
     /// The rows of a table, as the app sees them.
     fn rows(
@@ -100,6 +107,9 @@ macro_rules! repository_contract {
                 changes_of_the_store_are_heard, a_merge_is_heard, a_row_that_leaves_is_heard, only_what_is_listened_to_is_heard,
                 a_cancelled_hearing_misses_nothing, what_changes_while_it_is_closed_is_heard, rows_are_read_and_selected,
                 an_unreadable_row_is_listed_with_the_reason;
+            auditing: rows_that_agree_have_the_sums_of_their_documents, what_cannot_be_compared_is_left_out,
+                a_change_that_no_trigger_saw_shows_in_its_bucket, what_is_forgotten_takes_its_document_again,
+                a_dirty_row_is_not_forgotten;
             random: the_base_is_what_was_last_agreed_on, counters_equal_the_sum_of_all_increments, it_agrees_with_the_repository_in_memory;
         );
     };

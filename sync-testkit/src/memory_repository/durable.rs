@@ -178,12 +178,15 @@ impl Table {
         }
     }
 
+    /// Whether the document of this row is parked, in quarantine or ignored.
+    pub(super) fn waits_inbound(&self, id: &DocumentId) -> bool {
+        self.parked.contains_key(id) || self.unreadable.contains_key(id) || self.ignored.contains_key(id)
+    }
+
     /// Whether nothing of this row can go out now: it was refused as it is, or its document is one that it could not be merged with, so that
     /// every write of it would be stale.
     pub(super) fn is_held_back(&self, id: &DocumentId) -> bool {
-        self.parked.contains_key(id)
-            || self.unreadable.contains_key(id)
-            || self.ignored.contains_key(id)
+        self.waits_inbound(id)
             || self
                 .held_back
                 .get(id)
