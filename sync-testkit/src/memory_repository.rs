@@ -23,6 +23,7 @@ use std::{
 
 use ditto_sync_core::{
     audit::{AuditedRow, RowDigest},
+    column::Image,
     descriptor::ModelDescriptor,
     explain::{ConflictReport, RowTrace},
     hash::IdHash,
@@ -46,7 +47,7 @@ pub use self::{
     inspection::OutboxEntry,
     transaction::Fault,
 };
-use self::{durable::Durable, incoming::Arrival, transaction::Faults};
+use self::{constraints::Check, durable::Durable, incoming::Arrival, transaction::Faults};
 
 /// A repository in memory.
 ///
@@ -146,6 +147,23 @@ impl MemoryRepository {
     #[must_use]
     pub fn with_unique(self, model: &'static ModelDescriptor, columns: &'static [&'static str]) -> Self {
         self.lock().durable.constraints.unique.push((model, columns));
+        self
+    }
+
+    /// Declares a condition that every row fulfils, as CHECK does. What is in the table is not looked at.
+    #[must_use]
+    pub fn with_check(
+        self,
+        model: &'static ModelDescriptor,
+        name: &'static str,
+        holds: impl Fn(&Image) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let holds = Arc::new(holds);
+        self.lock()
+            .durable
+            .constraints
+            .checks
+            .push(Check { model, name, holds });
         self
     }
 

@@ -5,12 +5,14 @@ mod mutations;
 
 use ditto_sync_testkit::{
     Flavor,
-    models::{SIMULATED, STOCK},
+    models::{SIMULATED, SIMULATED_CHILD, SIMULATED_KEPT, STOCK},
     simulation::{Schedule, Simulation},
 };
 
-/// Schedules of the default run, on both flavors together.
-const SCHEDULES: u64 = 10_000;
+/// Schedules of the default run, on both flavors together: of one table, of two, and of one whose rows stay when they leave the scope.
+const SCHEDULES: u64 = 5_000;
+const RELATED_SCHEDULES: u64 = 4_000;
+const KEPT_SCHEDULES: u64 = 1_000;
 
 pub(crate) fn simulation() -> Simulation {
     Simulation::new(&SIMULATED)
@@ -18,10 +20,35 @@ pub(crate) fn simulation() -> Simulation {
         .with_command("cargo test -p ditto-sync-testkit --test it simulation::replay -- --nocapture")
 }
 
+/// Parents and children; a CHECK on one device; another program.
+pub(crate) fn related() -> Simulation {
+    simulation()
+        .with_children(&SIMULATED_CHILD, &["parent"])
+        .expect("the models are made for it")
+        .with_command("cargo test -p ditto-sync-testkit --test it simulation::replay_related -- --nocapture")
+}
+
+/// Rows stay in the table when they leave the scope.
+pub(crate) fn kept() -> Simulation {
+    Simulation::new(&SIMULATED_KEPT)
+        .expect("the model is made for it")
+        .with_command("cargo test -p ditto-sync-testkit --test it simulation::replay_kept -- --nocapture")
+}
+
 /// 10,000 schedules; another number, or one seed alone, on request of the environment.
 #[test]
 fn replay() {
     simulation().check(SCHEDULES);
+}
+
+#[test]
+fn replay_related() {
+    related().check(RELATED_SCHEDULES);
+}
+
+#[test]
+fn replay_kept() {
+    kept().check(KEPT_SCHEDULES);
 }
 
 #[test]
