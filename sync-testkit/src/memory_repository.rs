@@ -317,7 +317,18 @@ impl Repository for MemoryRepository {
     ) -> Result<Vec<DocumentId>, RepositoryError> {
         self.transaction("list the rows", |state| {
             let table = state.durable.table(model);
-            let mut ids: Vec<_> = table.rows.keys().chain(table.known.keys()).cloned().collect();
+            let left_out = table
+                .parked
+                .keys()
+                .chain(table.unreadable.keys())
+                .chain(table.ignored.keys());
+            let mut ids: Vec<_> = table
+                .rows
+                .keys()
+                .chain(table.known.keys())
+                .chain(left_out)
+                .cloned()
+                .collect();
             ids.sort();
             ids.dedup();
             ids.retain(|id| !seen.contains(&IdHash::of(id)));

@@ -84,7 +84,8 @@ macro_rules! repository_contract {
                 a_deleted_document_deletes_a_clean_row, an_absent_document_that_was_never_known_says_nothing,
                 the_last_of_several_documents_of_one_id_counts, marks_are_durable_with_the_batch, a_batch_may_take_several_transactions,
                 an_unreadable_document_is_set_aside_alone, an_unreadable_document_does_not_make_its_row_go_round,
-                applied_rows_are_not_local_changes, unseen_lists_rows_and_known_documents, pending_counts_by_collection;
+                applied_rows_are_not_local_changes, unseen_lists_rows_and_known_documents, unseen_lists_documents_that_did_not_come_in,
+                pending_counts_by_collection;
             merging: different_fields_are_merged, a_field_changed_on_both_sides_keeps_the_local_value, counters_add_up,
                 the_same_change_on_both_sides_leaves_a_clean_row, a_delete_wins_over_an_unsent_edit,
                 a_delete_on_both_sides_leaves_nothing, a_delete_meets_an_unsent_insert, a_local_delete_meets_a_remote_edit,
