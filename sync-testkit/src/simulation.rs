@@ -33,11 +33,11 @@ use std::{
 
 use ditto_sync_core::{column::Image, descriptor::ModelDescriptor, id::DocumentId};
 
+use self::{family::Family, shrink::shrink, world::World};
 pub use self::{
     schedule::{Action, AppKind, Scenario, Schedule, ScheduleSetup, ScopeSides},
     shape::ShapeError,
 };
-use self::{family::Family, shrink::shrink, world::World};
 use crate::Flavor;
 
 /// The variable that names the one seed to replay.

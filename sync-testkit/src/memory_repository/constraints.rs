@@ -97,7 +97,11 @@ impl Durable {
         id: &DocumentId,
         image: &Image,
     ) -> Result<(), Violation> {
-        let mut checks = self.constraints.checks.iter().filter(|check| same(check.model, model));
+        let mut checks = self
+            .constraints
+            .checks
+            .iter()
+            .filter(|check| same(check.model, model));
         if let Some(check) = checks.find(|check| !(check.holds)(image)) {
             return Err(Violation::Check { name: check.name });
         }

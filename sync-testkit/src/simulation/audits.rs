@@ -17,7 +17,8 @@ impl World {
     /// No audit that is done has found a difference.
     pub(super) fn check_audits(&mut self, device: usize) -> Result<(), Violation> {
         for report in self.devices[device].take_audits() {
-            self.ledger().say(|| format!("      {device}: audit -> {report:?}"));
+            self.ledger()
+                .say(|| format!("      {device}: audit -> {report:?}"));
             if !report.differences.is_empty() {
                 let text = format!("an audit of device {device} finds {:?}", report.differences);
                 return Err(Violation::new(Invariant::Convergence, text));
@@ -72,7 +73,8 @@ impl World {
         let mended = self.devices[device].repository.row(shape.model, id);
         let left = self.audit(device)?.differences;
         if mended.as_ref() != Some(&row) || !left.is_empty() {
-            let text = format!("{id} of device {device} is {mended:?} after its repair, and {left:?} is left");
+            let text =
+                format!("{id} of device {device} is {mended:?} after its repair, and {left:?} is left");
             return Err(Violation::new(Invariant::Convergence, text));
         }
         Ok(())

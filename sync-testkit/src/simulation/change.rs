@@ -101,7 +101,9 @@ impl Change {
                 AppChange::insert(model, id, image),
             ]),
             // An update that changes nothing is captured when it is a replace.
-            (Some(image), AppKind::Replace | AppKind::Touch) if !plainly => AppChange::replace(model, id, image),
+            (Some(image), AppKind::Replace | AppKind::Touch) if !plainly => {
+                AppChange::replace(model, id, image)
+            }
             (Some(image), _) => AppChange::upsert(model, id, image),
         }
     }

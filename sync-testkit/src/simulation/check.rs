@@ -109,6 +109,17 @@ impl World {
             .iter()
             .map(|device| self.family.document(&device.store, id))
             .collect();
+        let shape = self.family.of(id);
+        for document in documents.iter().flatten() {
+            if let Err(reason) = shape.model.image_of(document)
+                && !shape.is_spoiled(document)
+            {
+                return fail(
+                    Invariant::Convergence,
+                    format!("document {id} cannot be read: {reason}"),
+                );
+            }
+        }
         match documents.iter().position(|document| *document != documents[0]) {
             None => Ok(documents.into_iter().next().flatten()),
             Some(number) => fail(
@@ -130,7 +141,11 @@ impl World {
         Ok(())
     }
 
-    fn check_row(&self, (number, id): (usize, &DocumentId), document: Option<&Document>) -> Result<(), Violation> {
+    fn check_row(
+        &self,
+        (number, id): (usize, &DocumentId),
+        document: Option<&Document>,
+    ) -> Result<(), Violation> {
         let (device, shape) = (&self.devices[number], self.family.of(id));
         let model = shape.model;
         let (row, known) = (device.repository.row(model, id), device.repository.known(model));
@@ -348,10 +363,7 @@ impl Run<'_> {
             );
         }
         let missing = self.events.iter().find(|event| {
-            event.of == born
-                && event.slot.is_some()
-                && !found.contains(event.tag)
-                && !self.is_told(event)
+            event.of == born && event.slot.is_some() && !found.contains(event.tag) && !self.is_told(event)
         });
         match missing {
             None => Ok(()),

@@ -11,12 +11,7 @@ use ditto_sync_core::{
 };
 use futures_util::FutureExt;
 
-use super::{
-    ledger::Event,
-    schedule::AppKind,
-    shape::Shape,
-    world::World,
-};
+use super::{ledger::Event, schedule::AppKind, shape::Shape, world::World};
 use crate::memory_store::Tags;
 
 /// A value for one register of a document.
@@ -72,7 +67,8 @@ impl World {
                 Ok(_) => continue,
             };
             // Any tag that a strict table takes.
-            let tag = std::iter::from_fn(|| self.ledger().new_tag()).find(|tag| !shape.is_refused(&shape.fresh(*tag, None)));
+            let tag = std::iter::from_fn(|| self.ledger().new_tag())
+                .find(|tag| !shape.is_refused(&shape.fresh(*tag, None)));
             if let Some(tag) = tag {
                 any |= self.write_good(0, (shape, id), &document, (at, tag));
             }

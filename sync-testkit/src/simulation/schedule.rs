@@ -202,7 +202,7 @@ impl Schedule {
         let mut actions: Vec<_> = (0..random.usize(10..70))
             .flat_map(|_| making.next(&mut random))
             .collect();
-        if seed % AUDITED_EVERY == 0 {
+        if seed.is_multiple_of(AUDITED_EVERY) {
             add_audits(&mut actions, devices(&making.setup), &mut random);
         }
         Self {
@@ -229,7 +229,7 @@ impl Schedule {
             }
             actions.append(&mut next);
         }
-        if seed % AUDITED_EVERY == 0 {
+        if seed.is_multiple_of(AUDITED_EVERY) {
             add_audits(&mut actions, devices, &mut random);
         }
         Self {
@@ -389,13 +389,21 @@ impl Making {
     fn relation(&mut self, device: usize, random: &mut fastrand::Rng) -> Action {
         let row = random.usize(0..self.rows);
         // What another program wrote is in no outbox: a store that loses it, or everything, loses it for good.
-        let lasting = !matches!(self.scenario, Scenario::Power | Scenario::Restore | Scenario::Mixed);
+        let lasting = !matches!(
+            self.scenario,
+            Scenario::Power | Scenario::Restore | Scenario::Mixed
+        );
         match random.u8(0..5) {
             0 if lasting => Action::Spoil(device, row, self.next_tag()),
             1 if lasting => Action::Mend(device, row, self.next_tag()),
             2 => Action::App(device, AppKind::Delete, random.usize(0..2), self.next_tag()),
             3 => Action::App(device, AppKind::Insert, random.usize(0..2), self.next_tag()),
-            _ => Action::App(device, AppKind::Adopt, random.usize(2..self.rows), self.next_tag()),
+            _ => Action::App(
+                device,
+                AppKind::Adopt,
+                random.usize(2..self.rows),
+                self.next_tag(),
+            ),
         }
     }
 

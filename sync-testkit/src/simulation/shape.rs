@@ -7,6 +7,7 @@
 use ditto_sync_core::{
     column::{ColumnValue, Image},
     descriptor::ModelDescriptor,
+    document::Document,
     id::{DocumentId, IdPart},
     query::{Filter, Query, field as document_field},
     scope::Scopes,
@@ -203,7 +204,11 @@ impl Shape {
             Column::Counter => ColumnValue::Integer(0),
             Column::Coded(encoding) => encoding.encode(tag.into()),
             Column::Constant(value) => value.clone(),
-            Column::Reference(part) => self.parents.first().map(|key| key[*part].clone()).unwrap_or_default(),
+            Column::Reference(part) => self
+                .parents
+                .first()
+                .map(|key| key[*part].clone())
+                .unwrap_or_default(),
         });
         let mut image = Image::new(columns.collect());
         self.set_amounts(&mut image, &self.unit(slot));
@@ -251,6 +256,14 @@ impl Shape {
             Encoding::Text => Value::Int(tag.into()),
             _ => Value::Text(format!("{SPOILED}{tag}")),
         })
+    }
+
+    /// Whether another program has written into the document what a field does not take. Nothing else makes one unreadable.
+    pub(crate) fn is_spoiled(&self, document: &Document) -> bool {
+        let field = &self.model.fields()[self.a];
+        document
+            .get(field.document_name())
+            .is_some_and(|value| field.to_column(value).is_err())
     }
 
     /// The change that wrote a value of the register `at`, readable or spoiled.

@@ -255,11 +255,7 @@ impl Repository for WatchedRepository {
                 let items: Vec<_> = items
                     .map(|item| format!("{} {:?}", item.id, item.incoming))
                     .collect();
-                format!(
-                    "apply [{}] -> {:?}",
-                    items.join(", "),
-                    family.rows(repository)
-                )
+                format!("apply [{}] -> {:?}", items.join(", "), family.rows(repository))
             });
             notes.applied(family, repository, batch.items);
         })

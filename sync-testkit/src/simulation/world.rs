@@ -15,9 +15,7 @@ use super::{
     virtual_clock::VirtualClock,
     watched::lock,
 };
-use crate::{
-    memory_store::{Fault, Flavor, MemoryConfig, MemoryHub, Network, Tags},
-};
+use crate::memory_store::{Fault, Flavor, MemoryConfig, MemoryHub, Network, Tags};
 
 /// Rounds after which a mesh that does not get quiet never will.
 const ROUNDS_MAX: usize = 400;

@@ -82,6 +82,22 @@ fn a_seed_over_a_tombstone_outside_the_observed_query_takes_its_row_along() {
     }
 }
 
+/// A parent left the scope and took its child along, which was in scope itself: nothing waited for the parent, and the child did not come back with it.
+#[test]
+fn a_child_that_went_with_a_parent_out_of_the_scope_waits_for_it() {
+    if let Err(failure) = related().run(Flavor::Ditto, 193) {
+        panic!("{failure}");
+    }
+}
+
+/// A document was in quarantine when the device went to another scope, and was deleted meanwhile: nothing looked at it again, so that its record stayed for ever.
+#[test]
+fn a_document_in_quarantine_that_is_gone_is_forgotten() {
+    if let Err(failure) = related().run(Flavor::Ditto, 4128) {
+        panic!("{failure}");
+    }
+}
+
 #[test]
 fn other_models_are_simulated_too() {
     Simulation::new(&STOCK)
