@@ -100,7 +100,8 @@ pub trait Repository: Send + Sync + 'static {
     fn apply(&self, batch: InboundBatch<'_>)
     -> impl Future<Output = Result<Applied, RepositoryError>> + Send;
 
-    /// The ids of rows and known documents of `model` that are not in `seen`: what a reconcile has to look at beside the store's own ids.
+    /// The ids of rows and known documents of `model`, and of documents parked, in quarantine or ignored, that are not in `seen`: what a reconcile has to
+    /// look at beside the store's own ids.
     ///
     /// # Errors
     /// When the database fails.

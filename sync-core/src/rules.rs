@@ -3,10 +3,24 @@
 //! A test that a simulation finds what it should find needs code that is wrong in a known way. With the feature `mutations` every rule can be
 //! switched off on the current thread; without it [`off`] is `false` at compile time. With the feature and no rule switched off nothing differs.
 
-/// A rule that the mirror cannot do without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Rule {
+/// Makes the enumeration and the list of all of it, so that no rule is left out where all are tried.
+macro_rules! rules {
+    ($($(#[$about:meta])* $rule:ident,)+) => {
+        /// A rule that the mirror cannot do without.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Rule {
+            $($(#[$about])* $rule,)+
+        }
+
+        impl Rule {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$rule),+];
+        }
+    };
+}
+
+rules! {
     /// A store refuses a batch computed against other documents than it holds.
     Cas,
     /// A refused batch is refused as a whole.
@@ -49,33 +63,6 @@ pub enum Rule {
     BatchOnce,
     /// The known set gets the hash of what was sent, not of what is read back.
     SentHash,
-}
-
-impl Rule {
-    /// All of them.
-    pub const ALL: [Self; 21] = [
-        Self::Cas,
-        Self::AtomicStale,
-        Self::Settle,
-        Self::Serial,
-        Self::DeleteWins,
-        Self::InsertKind,
-        Self::Husk,
-        Self::NoHuskGc,
-        Self::SeedFloor,
-        Self::SeedEpoch,
-        Self::SeedBase,
-        Self::Restart,
-        Self::ScopeFirst,
-        Self::ScopeMark,
-        Self::Forget,
-        Self::Identity,
-        Self::AwaitPeer,
-        Self::DirtyRestore,
-        Self::Retain,
-        Self::BatchOnce,
-        Self::SentHash,
-    ];
 }
 
 #[cfg(feature = "mutations")]

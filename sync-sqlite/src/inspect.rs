@@ -22,7 +22,7 @@ use crate::{
 /// Keys read in one go.
 const SLICE_KEYS: usize = 2048;
 
-/// The ids of rows, and of known documents whose rows are gone, that are not in `seen`.
+/// The ids of rows, of known documents whose rows are gone, and of documents that did not come in, that are not in `seen`.
 ///
 /// A known document without a row and without an outbox entry has no name any more, only a hash: its row was deleted while no trigger watched. It is remembered,
 /// and when its document is looked at that counts as a local delete.
@@ -67,7 +67,11 @@ pub(crate) async fn unseen(
         tokio::task::yield_now().await;
     }
     on_native(&mut transaction, ACTION, |native| {
-        search.entries(native, sql, known)
+        search.entries(native, sql, known)?;
+        for id in quarantine::left_out(native, sql.number)? {
+            search.look_at(id);
+        }
+        Ok(())
     })
     .await?;
     transaction.rollback().await?;

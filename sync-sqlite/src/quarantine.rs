@@ -349,6 +349,23 @@ pub(crate) fn waiting(native: &Native<'_>, number: i64) -> Result<Vec<DocumentId
     Ok(ids)
 }
 
+/// All documents that did not come in: those that wait, that are in quarantine or ignored.
+pub(crate) fn left_out(native: &Native<'_>, number: i64) -> Result<Vec<DocumentId>, Fault> {
+    let mut select = native.prepare(&format!(
+        "SELECT id FROM main.ditto_sync_parked WHERE model = ?1
+         UNION SELECT id FROM main.ditto_sync_quarantine WHERE model = ?1 AND way <> {}",
+        way_number(Way::Outbound)
+    ))?;
+    select.bind_i64(1, number)?;
+    let mut ids = Vec::new();
+    while select.step()? {
+        if let RowName::Id(id) = codec::decode(select.column_blob(0)?)? {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
+}
+
 /// Keeps conflicts, the newest ones.
 pub(crate) fn record_conflicts<'a>(
     native: &Native<'_>,

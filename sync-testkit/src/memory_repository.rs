@@ -5,6 +5,7 @@
 //! (`constraints`), the app's writes (`app`), the transactions of the contract (`outgoing`, `incoming`, `recovery`).
 
 mod app;
+mod audit;
 mod constraints;
 mod durable;
 mod incoming;
@@ -22,6 +23,8 @@ use std::{
 };
 
 use ditto_sync_core::{
+    audit::{AuditedRow, RowDigest},
+    column::Image,
     descriptor::ModelDescriptor,
     explain::{ConflictReport, RowTrace},
     hash::IdHash,
@@ -45,7 +48,7 @@ pub use self::{
     inspection::OutboxEntry,
     transaction::Fault,
 };
-use self::{durable::Durable, incoming::Arrival, transaction::Faults};
+use self::{constraints::Check, durable::Durable, incoming::Arrival, transaction::Faults};
 
 /// A repository in memory.
 ///
@@ -145,6 +148,23 @@ impl MemoryRepository {
     #[must_use]
     pub fn with_unique(self, model: &'static ModelDescriptor, columns: &'static [&'static str]) -> Self {
         self.lock().durable.constraints.unique.push((model, columns));
+        self
+    }
+
+    /// Declares a condition that every row fulfils, as CHECK does. What is in the table is not looked at.
+    #[must_use]
+    pub fn with_check(
+        self,
+        model: &'static ModelDescriptor,
+        name: &'static str,
+        holds: impl Fn(&Image) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let holds = Arc::new(holds);
+        self.lock()
+            .durable
+            .constraints
+            .checks
+            .push(Check { model, name, holds });
         self
     }
 
@@ -298,7 +318,18 @@ impl Repository for MemoryRepository {
     ) -> Result<Vec<DocumentId>, RepositoryError> {
         self.transaction("list the rows", |state| {
             let table = state.durable.table(model);
-            let mut ids: Vec<_> = table.rows.keys().chain(table.known.keys()).cloned().collect();
+            let left_out = table
+                .parked
+                .keys()
+                .chain(table.unreadable.keys())
+                .chain(table.ignored.keys());
+            let mut ids: Vec<_> = table
+                .rows
+                .keys()
+                .chain(table.known.keys())
+                .chain(left_out)
+                .cloned()
+                .collect();
             ids.sort();
             ids.dedup();
             ids.retain(|id| !seen.contains(&IdHash::of(id)));
@@ -430,6 +461,35 @@ impl Repository for MemoryRepository {
             self.wake();
         }
         Ok(kept)
+    }
+
+    async fn digest(
+        &self,
+        model: &'static ModelDescriptor,
+        buckets: usize,
+    ) -> Result<RowDigest, RepositoryError> {
+        self.transaction("sum up the rows", |state| {
+            (state.durable.digest(model, buckets), false)
+        })
+        .await
+    }
+
+    async fn audited(
+        &self,
+        model: &'static ModelDescriptor,
+        wanted: (&HashSet<usize>, usize),
+    ) -> Result<Vec<AuditedRow>, RepositoryError> {
+        self.transaction("list the rows of an audit", |state| {
+            (state.durable.audited(model, wanted), false)
+        })
+        .await
+    }
+
+    async fn forget(&self, rows: &[RowRef]) -> Result<(), RepositoryError> {
+        self.transaction("forget what rows agreed on", |state| {
+            ((), state.durable.forget(rows))
+        })
+        .await
     }
 
     async fn close(&self) {

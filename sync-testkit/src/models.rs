@@ -1,8 +1,8 @@
 //! A few models for tests, written by hand as the derive would: [`STOCK`], [`ORDER_LINE`], [`READING`],
-//! [`ANYTHING`], [`SIMULATED`].
+//! [`ANYTHING`], [`SIMULATED`], [`SIMULATED_KEPT`], [`SIMULATED_CHILD`].
 
 use ditto_sync_core::{
-    descriptor::{FieldDescriptor, ModelDescriptor},
+    descriptor::{FieldDescriptor, LeftScope, ModelDescriptor, Scope},
     value::Value,
 };
 
@@ -90,4 +90,35 @@ static SIMULATED_FIELDS: [FieldDescriptor; 8] = [
     FieldDescriptor::of::<i64>("n1", "n1", "n1").counter(),
     FieldDescriptor::of::<i64>("n2", "n2", "n2").counter(),
     FieldDescriptor::of::<i64>("n3", "n3", "n3").counter(),
+];
+
+/// [`SIMULATED`] with other names, whose rows stay in the table when they leave the scope.
+pub static SIMULATED_KEPT: ModelDescriptor = ModelDescriptor::new(
+    "SimulatedKept",
+    "simulatedKept",
+    "simulated_kept",
+    &SIMULATED_ID,
+    &SIMULATED_FIELDS,
+)
+.with_scope(Scope::Everything, LeftScope::Keep);
+
+/// Rows that refer to those of [`SIMULATED`].
+///
+/// `id` text; `a`, `b`, `side`, `born` integers; `parent` text; `n0` and `n1` counters.
+pub static SIMULATED_CHILD: ModelDescriptor = ModelDescriptor::new(
+    "SimulatedChild",
+    "simulatedChildren",
+    "simulated_children",
+    &SIMULATED_ID,
+    &SIMULATED_CHILD_FIELDS,
+);
+
+static SIMULATED_CHILD_FIELDS: [FieldDescriptor; 7] = [
+    FieldDescriptor::of::<i64>("a", "a", "a"),
+    FieldDescriptor::of::<i64>("b", "b", "b"),
+    FieldDescriptor::of::<i64>("side", "side", "side"),
+    FieldDescriptor::of::<i64>("born", "born", "born"),
+    FieldDescriptor::of::<String>("parent", "parent", "parent"),
+    FieldDescriptor::of::<i64>("n0", "n0", "n0").counter(),
+    FieldDescriptor::of::<i64>("n1", "n1", "n1").counter(),
 ];

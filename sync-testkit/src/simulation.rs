@@ -6,9 +6,12 @@
 //! let happen that has to, and the invariants are checked ([`Invariant`]; what exactly, and what is accepted as accounted for, stands in `check`). A
 //! schedule that fails is shrunk to few actions and can be replayed from its seed.
 
+mod audits;
 mod change;
 mod check;
 mod device;
+mod family;
+mod foreign;
 mod ledger;
 mod schedule;
 mod shape;
@@ -30,11 +33,11 @@ use std::{
 
 use ditto_sync_core::{column::Image, descriptor::ModelDescriptor, id::DocumentId};
 
+use self::{family::Family, shrink::shrink, world::World};
 pub use self::{
     schedule::{Action, AppKind, Scenario, Schedule, ScheduleSetup, ScopeSides},
     shape::ShapeError,
 };
-use self::{shape::Shape, shrink::shrink, world::World};
 use crate::Flavor;
 
 /// The variable that names the one seed to replay.
@@ -69,7 +72,7 @@ pub const SCHEDULES_VARIABLE: &str = "DITTO_SYNC_SIM_SCHEDULES";
 /// ```
 #[derive(Debug, Clone)]
 pub struct Simulation {
-    shape: Arc<Shape>,
+    family: Arc<Family>,
     command: String,
 }
 
@@ -156,9 +159,35 @@ impl Simulation {
     /// When its rows cannot be written so that values name their writer.
     pub fn new(model: &'static ModelDescriptor) -> Result<Self, ShapeError> {
         Ok(Self {
-            shape: Arc::new(Shape::new(model)?),
+            family: Arc::new(Family::new(model)?),
             command: "cargo test <this test>".to_owned(),
         })
+    }
+
+    /// Adds a second model, whose rows refer by `columns` to the id of the first one's, and are deleted with them.
+    ///
+    /// Schedules then also let rows change their parent, arrive before it and go with it, and another program write documents that cannot be read; and one of
+    /// the devices has a CHECK constraint that the others have not.
+    ///
+    /// # Errors
+    /// When the rows of `child` cannot be written so that values name their writer, or the columns are no fields of it.
+    pub fn with_children(
+        mut self,
+        child: &'static ModelDescriptor,
+        columns: &'static [&'static str],
+    ) -> Result<Self, ShapeError> {
+        let family = Family::clone(&self.family).with_children(child, columns)?;
+        self.family = Arc::new(family);
+        Ok(self)
+    }
+
+    /// The schedule of a seed.
+    #[must_use]
+    pub fn schedule(&self, seed: u64) -> Schedule {
+        match self.family.is_related() {
+            true => Schedule::generate_related(seed),
+            false => Schedule::generate(seed),
+        }
     }
 
     /// The command that runs the calling test, for the message of a failure.
@@ -230,7 +259,7 @@ impl Simulation {
     /// # Errors
     /// What does not hold.
     pub fn try_seed(&self, flavor: Flavor, seed: u64) -> Result<Outcome, Violation> {
-        let schedule = Schedule::generate(seed);
+        let schedule = self.schedule(seed);
         self.attempt(flavor, &schedule, &mut Vec::new(), false)
     }
 
@@ -239,7 +268,7 @@ impl Simulation {
     /// # Errors
     /// The failure, shrunk.
     pub fn run(&self, flavor: Flavor, seed: u64) -> Result<Outcome, Box<Failure>> {
-        self.run_schedule(flavor, &Schedule::generate(seed))
+        self.run_schedule(flavor, &self.schedule(seed))
             .map_err(|mut failure| {
                 failure.seed = Some(seed);
                 failure
@@ -277,7 +306,7 @@ impl Simulation {
         trace: &mut Vec<String>,
         tracing: bool,
     ) -> Result<Outcome, Violation> {
-        let mut world = World::new(&self.shape, flavor, &schedule.setup, tracing);
+        let mut world = World::new(&self.family, flavor, &schedule.setup, tracing);
         let ran = catch_unwind(AssertUnwindSafe(|| {
             for action in &schedule.actions {
                 world.act(*action)?;
@@ -300,7 +329,7 @@ impl Simulation {
 
     fn outcome(&self, world: &World) -> Outcome {
         let ledger = world.ledger();
-        let row = |id: &DocumentId| self.shape.ids.iter().position(|known| known == id);
+        let row = |id: &DocumentId| self.family.ids().position(|known| known == id);
         let committed = ledger.events.values().map(|event| {
             let committed = Committed {
                 row: row(&event.id).unwrap_or_default(),
@@ -314,7 +343,7 @@ impl Simulation {
             rows: world
                 .devices
                 .iter()
-                .map(|device| device.repository.rows(self.shape.model))
+                .map(|device| self.family.rows(&device.repository))
                 .collect(),
             committed: committed.collect(),
             reported: ledger.reported.iter().collect(),

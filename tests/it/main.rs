@@ -6,6 +6,7 @@ mod changes;
 mod defaults;
 mod devices;
 mod directions;
+mod documents;
 mod keys;
 mod lessons;
 mod lifecycle;

@@ -142,43 +142,60 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         for ids in ids.chunks(AUDIT_FETCH) {
             let documents = self.documents(model, ids).await?;
             for (id, (hash, remote)) in ids.iter().zip(documents) {
-                self.compare((position, id), local.get(&hash), remote.as_ref(), report);
+                self.compare((position, id), local.get(&hash), remote.as_ref(), report)
+                    .await?;
             }
         }
         Ok(())
     }
 
     /// Lists a row that differs; a document that has not come in yet is looked at again instead.
-    fn compare(
+    async fn compare(
         &mut self,
         (position, id): (usize, &DocumentId),
         row: Option<&AuditedRow>,
         remote: Option<&Remote>,
         report: &mut AuditReport,
-    ) {
+    ) -> Result<(), SyncError> {
         if row.map(|row| row.hash) == remote.map(|remote| remote.hash) {
-            return;
+            return Ok(());
         }
+        let model = self.model(position);
         let kind = match (row, remote) {
             (Some(row), _) if row.known == Some(row.hash) => {
                 self.queues.push(position, [id.clone()]);
-                return;
+                return Ok(());
             }
             (Some(_), Some(_)) => DifferenceKind::Changed,
             (Some(_), None) => DifferenceKind::DocumentMissing,
-            (None, _) => DifferenceKind::RowMissing,
+            (None, _) => {
+                let id = id.clone();
+                let trace = self
+                    .repository
+                    .trace(&RowRef {
+                        model,
+                        id: id.clone(),
+                    })
+                    .await?;
+                // The app has changed it since, or it is a document that is new here.
+                if trace.exists || !trace.entries.is_empty() || trace.known.is_none() {
+                    self.queues.push(position, [id]);
+                    return Ok(());
+                }
+                DifferenceKind::RowMissing
+            }
         };
         if report.differences.len() >= AUDIT_DIFFERENCES_MAX {
             report.more = true;
-            return;
+            return Ok(());
         }
-        let model = self.model(position);
         report.differences.push(Difference {
             collection: model.collection(),
             id: id.clone(),
             kind,
             fields: differing_fields(model, row, remote),
         });
+        Ok(())
     }
 
     /// The current documents, as rows; `None` where there is none that can be read.

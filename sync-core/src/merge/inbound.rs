@@ -317,3 +317,6 @@ impl Meeting<'_> {
         (!conflict.fields.is_empty()).then_some(conflict)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,15 +72,28 @@ impl RepositoryFixture for SqliteFixture {
 
     async fn change(&mut self, change: AppChange) -> Result<(), Source> {
         let mut transaction = self.app.begin().await?;
-        let changes = match change {
-            AppChange::Transaction(changes) => changes,
-            change => vec![change],
-        };
-        for change in changes {
-            let (statement, arguments) = statement(change);
-            let query = sqlx::query(sqlx::AssertSqlSafe(statement));
-            let query = arguments.into_iter().fold(query, bind);
-            query.execute(&mut *transaction).await?;
+        execute(&mut transaction, change).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn change_unseen(&mut self, change: AppChange) -> Result<(), Source> {
+        let mut transaction = self.app.begin().await?;
+        let triggers: Vec<(String, String)> =
+            sqlx::query_as("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
+                .fetch_all(&mut *transaction)
+                .await?;
+        for (name, _) in &triggers {
+            let drop = format!("DROP TRIGGER \"{name}\"");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(drop))
+                .execute(&mut *transaction)
+                .await?;
+        }
+        execute(&mut transaction, change).await?;
+        for (_, create) in triggers {
+            sqlx::raw_sql(sqlx::AssertSqlSafe(create))
+                .execute(&mut *transaction)
+                .await?;
         }
         transaction.commit().await?;
         Ok(())
@@ -104,6 +117,20 @@ impl RepositoryFixture for SqliteFixture {
             .expect("the app can read");
         u64::try_from(version).expect("the version is a count")
     }
+}
+
+async fn execute(connection: &mut SqliteConnection, change: AppChange) -> Result<(), Source> {
+    let changes = match change {
+        AppChange::Transaction(changes) => changes,
+        change => vec![change],
+    };
+    for change in changes {
+        let (statement, arguments) = statement(change);
+        let query = sqlx::query(sqlx::AssertSqlSafe(statement));
+        let query = arguments.into_iter().fold(query, bind);
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 fn statement(change: AppChange) -> (String, Vec<ColumnValue>) {

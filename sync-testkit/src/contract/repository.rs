@@ -3,6 +3,7 @@
 //! An implementation writes a [`RepositoryFixture`] and one line, `repository_contract!(MyFixture::new())`, which makes one test of each case.
 
 pub mod applying;
+pub mod auditing;
 pub mod bench;
 pub mod constraints;
 pub mod holding;
@@ -44,6 +45,12 @@ pub trait RepositoryFixture: Send {
     /// When the database refuses it; then nothing of it happened.
     fn change(&mut self, change: AppChange) -> impl Future<Output = Result<(), Source>> + Send;
 
+    /// Commits a change that no capture trigger sees, as when a tool drops the triggers and makes them anew.
+    ///
+    /// # Errors
+    /// When the database refuses it; then nothing of it happened.
+    fn change_unseen(&mut self, change: AppChange) -> impl Future<Output = Result<(), Source>> + Send;
+
     /// The rows of a table, as the app sees them.
     fn rows(
         &mut self,
@@ -78,7 +85,8 @@ macro_rules! repository_contract {
                 a_deleted_document_deletes_a_clean_row, an_absent_document_that_was_never_known_says_nothing,
                 the_last_of_several_documents_of_one_id_counts, marks_are_durable_with_the_batch, a_batch_may_take_several_transactions,
                 an_unreadable_document_is_set_aside_alone, an_unreadable_document_does_not_make_its_row_go_round,
-                applied_rows_are_not_local_changes, unseen_lists_rows_and_known_documents, pending_counts_by_collection;
+                applied_rows_are_not_local_changes, unseen_lists_rows_and_known_documents, unseen_lists_documents_that_did_not_come_in,
+                pending_counts_by_collection;
             merging: different_fields_are_merged, a_field_changed_on_both_sides_keeps_the_local_value, counters_add_up,
                 the_same_change_on_both_sides_leaves_a_clean_row, a_delete_wins_over_an_unsent_edit,
                 a_delete_on_both_sides_leaves_nothing, a_delete_meets_an_unsent_insert, a_local_delete_meets_a_remote_edit,
@@ -103,6 +111,9 @@ macro_rules! repository_contract {
                 an_unreadable_row_is_listed_with_the_reason;
             holding: what_documents_would_do_is_told_and_not_done, a_parked_delete_weighs_nothing, a_rejected_delete_becomes_an_insert,
                 a_rejected_overwrite_becomes_an_update, a_rejection_leaves_everything_else_alone, a_burst_is_durable;
+            auditing: rows_that_agree_have_the_sums_of_their_documents, what_cannot_be_compared_is_left_out,
+                a_change_that_no_trigger_saw_shows_in_its_bucket, what_is_forgotten_takes_its_document_again,
+                a_dirty_row_is_not_forgotten;
             random: the_base_is_what_was_last_agreed_on, counters_equal_the_sum_of_all_increments, it_agrees_with_the_repository_in_memory;
         );
     };

@@ -93,6 +93,8 @@ macro_rules! __store_cases {
             own_writes_are_observed
             changes_are_coalesced
             only_matching_documents_are_observed
+            an_own_write_is_observed_whatever_became_of_the_document
+            a_seed_that_nobody_sees_is_observed
             several_observations_see_the_same_change
             a_dropped_observation_disturbs_nobody
             a_cancelled_wait_loses_nothing
@@ -101,6 +103,7 @@ macro_rules! __store_cases {
             the_cursor_of_another_store_is_lost
             a_scan_and_its_cursor_are_of_one_moment
             writes_of_a_peer_arrive_and_are_observed
+            a_document_of_a_peer_that_matched_for_a_while_is_observed
             concurrent_edits_of_different_fields_both_survive
             concurrent_edits_of_one_field_end_alike
             concurrent_increments_add_up

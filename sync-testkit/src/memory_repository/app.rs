@@ -121,6 +121,31 @@ impl App {
         }
         Ok(())
     }
+
+    /// One change that no capture trigger sees, as when a tool drops them and makes them anew: nobody is told, only an audit finds it.
+    ///
+    /// # Errors
+    /// When it fails; then nothing happened.
+    pub fn change_unseen(&self, change: &AppChange) -> Result<(), AppError> {
+        let mut state = self.repository.lock();
+        let backup = state.durable.clone();
+        state
+            .durable
+            .tables
+            .values_mut()
+            .for_each(|table| table.captured = false);
+        let outcome = state.durable.execute(change);
+        if outcome.is_err() {
+            state.durable = backup;
+            return outcome;
+        }
+        // Who listens hears of it as little as the triggers do.
+        state.durable.feed = backup.feed;
+        for (collection, table) in &mut state.durable.tables {
+            table.captured = backup.tables.get(collection).is_some_and(|table| table.captured);
+        }
+        outcome
+    }
 }
 
 impl Durable {

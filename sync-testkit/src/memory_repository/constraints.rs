@@ -1,6 +1,6 @@
 //! The constraints that a table may declare: [`ForeignKey`] and UNIQUE, and the checks made of them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use ditto_sync_core::{
     column::{ColumnValue, Image},
@@ -38,6 +38,21 @@ pub enum OnDelete {
 pub(super) struct Constraints {
     pub(super) foreign_keys: Vec<ForeignKey>,
     pub(super) unique: Vec<(&'static ModelDescriptor, &'static [&'static str])>,
+    pub(super) checks: Vec<Check>,
+}
+
+/// A condition that each row of a table fulfils.
+#[derive(Clone)]
+pub(super) struct Check {
+    pub(super) model: &'static ModelDescriptor,
+    pub(super) name: &'static str,
+    pub(super) holds: Arc<dyn Fn(&Image) -> bool + Send + Sync>,
+}
+
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CHECK {} of {}", self.name, self.model.table())
+    }
 }
 
 /// What a write would violate.
@@ -51,6 +66,12 @@ pub enum Violation {
         columns: String,
         /// The parent's table.
         parent: &'static str,
+    },
+    /// The row does not fulfil a condition of its table.
+    #[error("CHECK constraint failed: {name}")]
+    Check {
+        /// The name of the condition.
+        name: &'static str,
     },
     /// Rows of another table refer to the row.
     #[error("rows of `{child}` refer to it")]
@@ -76,6 +97,14 @@ impl Durable {
         id: &DocumentId,
         image: &Image,
     ) -> Result<(), Violation> {
+        let mut checks = self
+            .constraints
+            .checks
+            .iter()
+            .filter(|check| same(check.model, model));
+        if let Some(check) = checks.find(|check| !(check.holds)(image)) {
+            return Err(Violation::Check { name: check.name });
+        }
         for key in self.keys_of(model) {
             let missing = key.parent_of(id, image).is_some_and(|parent| {
                 let itself = same(key.parent, model) && parent == *id;

@@ -181,12 +181,15 @@ impl Table {
         }
     }
 
+    /// Whether the document of this row is parked, in quarantine or ignored.
+    pub(super) fn waits_inbound(&self, id: &DocumentId) -> bool {
+        self.parked.contains_key(id) || self.unreadable.contains_key(id) || self.ignored.contains_key(id)
+    }
+
     /// Whether nothing of this row can go out now: it was refused as it is, or its document is one that it could not be merged with, so that
     /// every write of it would be stale.
     pub(super) fn is_held_back(&self, id: &DocumentId) -> bool {
-        self.parked.contains_key(id)
-            || self.unreadable.contains_key(id)
-            || self.ignored.contains_key(id)
+        self.waits_inbound(id)
             || self
                 .held_back
                 .get(id)
@@ -327,7 +330,7 @@ impl Durable {
         })
     }
 
-    /// Takes one row out of the mirror under full suppression. False when a child row keeps it from going.
+    /// Takes one row out of the mirror under full suppression. False when a child row keeps it from going: one that would be lost, unsent, with it.
     pub(super) fn leave(&mut self, model: &'static ModelDescriptor, id: &DocumentId) -> bool {
         if model.left_scope() == LeftScope::Keep {
             let table = self.table(model);
@@ -340,18 +343,22 @@ impl Durable {
         let Ok(cascade) = self.cascade_of(model, id) else {
             return false;
         };
-        if cascade
-            .iter()
-            .any(|row| self.table(row.model).outbox.contains_key(&row.id))
-        {
+        let unsent = |row: &RowRef| {
+            let table = &self.tables[row.model.collection()];
+            table.outbox.contains_key(&row.id) || !table.known.contains_key(&row.id)
+        };
+        if cascade.iter().any(unsent) {
             return false;
         }
         self.touch(model, id, Origin::Remote);
+        // They may be in scope themselves: they come back with their parent.
+        let reason = format!("went with a row of `{}` that left the scope", model.table());
         for row in cascade {
             self.touch(row.model, &row.id, Origin::Remote);
             let table = self.table(row.model);
             table.rows.remove(&row.id);
             table.known.remove(&row.id);
+            table.parked.insert(row.id, reason.clone());
         }
         let table = self.table(model);
         table.rows.remove(id);

@@ -11,7 +11,10 @@ use ditto_sync_core::{
     scope::Belongs,
 };
 
-use super::durable::{Durable, Unreadable};
+use super::{
+    Violation,
+    durable::{Durable, Unreadable},
+};
 
 /// A batch on its way into the tables, over as many transactions as it takes.
 pub(super) struct Arrival<'a> {
@@ -137,7 +140,11 @@ impl Durable {
         if let RowChange::Put(image) = &decision.row
             && let Err(violation) = self.check(item.model, &item.id, image)
         {
-            return Step::Waits(violation.to_string());
+            return match violation {
+                // No other row can mend that.
+                Violation::Check { .. } => self.quarantine(item, violation.to_string(), outcome),
+                _ => Step::Waits(violation.to_string()),
+            };
         }
         let gone = state.row.is_some();
         match self.change_row(item, &decision, gone, outcome) {

@@ -1,6 +1,6 @@
 //! What tests may look at: rows, outbox, known set and the rest of what is durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ditto_sync_core::{
     column::Image,
@@ -75,6 +75,18 @@ impl MemoryRepository {
     #[must_use]
     pub fn conflicts(&self) -> Vec<Conflict> {
         self.lock().durable.conflicts.clone()
+    }
+
+    /// Rows that left the scope and stayed in the table.
+    #[must_use]
+    pub fn kept(&self, model: &'static ModelDescriptor) -> BTreeSet<DocumentId> {
+        self.read(model, |table| table.kept.clone())
+    }
+
+    /// Whether the document of a row waits for another row, or is in quarantine.
+    #[must_use]
+    pub fn is_waiting(&self, model: &'static ModelDescriptor, id: &DocumentId) -> bool {
+        self.read(model, |table| table.waits_inbound(id))
     }
 
     /// What waits for another row, and what it waits for.

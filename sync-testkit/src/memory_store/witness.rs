@@ -9,7 +9,7 @@ use super::{MemoryStore, document_state::DocumentState, message::Content, replic
 
 /// A set of numbers of app changes, below [`Tags::MAX`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Tags([u64; 2]);
+pub(crate) struct Tags([u64; 4]);
 
 /// The tags that a state has met. Two states that differ only in it are the same state.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,7 +33,7 @@ impl PartialEq for Witness {
 
 impl Tags {
     /// Tags are below this.
-    pub(crate) const MAX: u32 = 128;
+    pub(crate) const MAX: u32 = 256;
 
     /// The set of one tag.
     pub(crate) fn one(tag: u32) -> Self {
@@ -52,7 +52,7 @@ impl Tags {
     }
 
     pub(crate) fn union(self, other: Self) -> Self {
-        Self([self.0[0] | other.0[0], self.0[1] | other.0[1]])
+        Self(std::array::from_fn(|at| self.0[at] | other.0[at]))
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = u32> {

@@ -21,8 +21,13 @@ impl Change {
         (kind, id, tag): (AppKind, &DocumentId, u32),
         old: Option<&Image>,
     ) -> Option<Self> {
-        use AppKind::{A, AIncrement, Ab, B, Delete, Increment, Insert, Move, Reinsert, Replace, Same, Set};
+        use AppKind::{
+            A, AIncrement, Ab, Adopt, B, Delete, Increment, Insert, Move, Reinsert, Replace, Same, Set,
+        };
         let counts = matches!(kind, Insert | Reinsert | Increment | AIncrement | Set | Replace);
+        if kind == Adopt && shape.parents() < 2 {
+            return None;
+        }
         if (kind == Move && shape.side.is_none()) || (matches!(kind, Increment | Set) && shape.slots() == 0) {
             return None;
         }
@@ -33,8 +38,10 @@ impl Change {
         let unit = shape.unit(slot);
         let was = old.map_or_else(|| vec![0; unit.len()], |old| shape.amounts(old));
         if matches!(kind, Insert | Reinsert) {
+            let mut fresh = shape.fresh(tag, slot);
+            shape.refer(&mut fresh, tag as usize % shape.parents().max(1));
             return Some(Self {
-                new: Some(shape.fresh(tag, slot)),
+                new: Some(fresh),
                 writes: shape.registers(),
                 delta: unit,
                 slot,
@@ -58,6 +65,10 @@ impl Change {
         if kind == Move {
             write(shape.side?, Shape::side_code(tag, !shape.is_on_second_side(old?)));
         }
+        if kind == Adopt {
+            let parent = shape.parent(old?)? + 1;
+            shape.refer(&mut new, parent % shape.parents());
+        }
         let amounts = match kind {
             Increment | AIncrement => was.iter().zip(&unit).map(|(was, unit)| was + unit).collect(),
             Set | Replace => unit,
@@ -74,7 +85,13 @@ impl Change {
         })
     }
 
-    pub(super) fn statement(&self, shape: &Shape, id: &DocumentId, kind: AppKind) -> AppChange {
+    /// `plainly`: without REPLACE, which deletes the row and its children in between, where other rows refer to it.
+    pub(super) fn statement(
+        &self,
+        (shape, plainly): (&Shape, bool),
+        id: &DocumentId,
+        kind: AppKind,
+    ) -> AppChange {
         let model = shape.model;
         match (&self.new, kind) {
             (None, _) => AppChange::delete(model, id),
@@ -84,7 +101,9 @@ impl Change {
                 AppChange::insert(model, id, image),
             ]),
             // An update that changes nothing is captured when it is a replace.
-            (Some(image), AppKind::Replace | AppKind::Touch) => AppChange::replace(model, id, image),
+            (Some(image), AppKind::Replace | AppKind::Touch) if !plainly => {
+                AppChange::replace(model, id, image)
+            }
             (Some(image), _) => AppChange::upsert(model, id, image),
         }
     }

@@ -1,15 +1,17 @@
 //! What must hold when nothing is left to do: the invariants of a simulation, checked on a [`World`].
 //!
-//! *Convergence*: all stores hold the same documents, and every table holds those in its scope. *No lost write*: the value of every register is
+//! *Convergence*: all stores hold the same documents, and every table holds those in its scope, except for documents that wait: because they cannot be read, a
+//! CHECK refuses them, or the row they refer to is not there. These are mended at the end, if a row of another table is not what they wait for. *No lost write*: the value of every register is
 //! the newest; a write is missing only when it was replaced by one that had met it, beaten by a delete that was concurrent with it or later, reported to a user, or
 //! beaten by a concurrent later writer in a merge of two stores (or was met and replaced by a write to which that happened). *Once*: a counter
 //! starts from the insert that made the row, and holds every increment of that incarnation exactly once. *Silence*: after a restart and a full
 //! comparison nothing is written, neither to a table nor to a store.
 //!
 //! Accepted as accounted for beside that: noting the frontier of a store (it may grow without a document changing), a cursor
-//! that moves past documents outside the scope, the value that a seed wrote, and changes that a user threw away with an old database file before they were in any store.
+//! that moves past documents outside the scope or of another collection, the value that a seed wrote, and changes that a user threw away with an old database file before they were in any store; and
+//! changes in the outbox of a row whose document waits.
 
-use ditto_sync_core::{column::Image, hash::ContentHash, id::DocumentId};
+use ditto_sync_core::{column::Image, document::Document, hash::ContentHash, id::DocumentId};
 
 use super::{
     Invariant, Violation,
@@ -19,68 +21,107 @@ use super::{
     watched::lock,
     world::World,
 };
+use crate::memory_store::Tags;
 
 impl World {
     /// Lets everything happen that has to, then checks what must hold.
     pub(crate) fn check(&mut self) -> Result<(), Violation> {
         self.ledger().say(|| "quiesce".to_owned());
         self.drain()?;
-        for device in 0..self.devices.len() {
-            if !self.devices[device].is_settled() {
-                return fail(
-                    Invariant::Livelock,
-                    format!("device {device} has changes that it does not send"),
-                );
+        self.let_parents_leave()?;
+        self.check_settled()?;
+        if self.family.is_related() {
+            for id in self.family.ids() {
+                self.check_rows(id)?;
             }
         }
-        for id in self.shape.ids.clone() {
-            let document = self.document(&id)?;
-            self.check_rows(&id, document.as_ref())?;
-            let ledger = self.ledger();
-            let run = Run {
-                shape: &self.shape,
-                ledger: &ledger,
-                id: &id,
-                events: ledger
-                    .events
-                    .values()
-                    .filter(|event| event.id == id && !event.void)
-                    .collect(),
-            };
-            run.check_lost_writes(document.as_ref())?;
-            if let Some(document) = &document {
-                run.check_once(document)?;
+        while self.mend_all() {
+            self.ledger().say(|| "mended".to_owned());
+            self.drain()?;
+            self.check_settled()?;
+        }
+        for id in self.family.ids() {
+            self.check_rows(id)?;
+            self.check_history(id)?;
+        }
+        self.check_silence()?;
+        self.check_planted_difference()
+    }
+
+    /// A row out of scope stays while rows that are not sent would go with it; the next comparison lets it go.
+    fn let_parents_leave(&mut self) -> Result<(), Violation> {
+        for device in &self.devices {
+            if self.family.is_related() && device.sides != ScopeSides::Both {
+                device.reconcile();
             }
         }
-        self.check_silence()
+        self.drain()
+    }
+
+    fn check_settled(&self) -> Result<(), Violation> {
+        let busy = self.devices.iter().position(|device| !device.is_settled());
+        match busy {
+            None => Ok(()),
+            Some(number) => fail(
+                Invariant::Livelock,
+                format!("device {number} has changes that it does not send"),
+            ),
+        }
+    }
+
+    fn check_history(&self, id: &DocumentId) -> Result<(), Violation> {
+        let shape = self.family.of(id);
+        let document = self.document(id)?;
+        let image = document.and_then(|document| shape.model.image_of(&document).ok());
+        let ledger = self.ledger();
+        let waiting = self.waiting_changes(id);
+        let run = Run {
+            shape,
+            ledger: &ledger,
+            id,
+            events: ledger
+                .events
+                .values()
+                .filter(|event| event.id == *id && !event.void)
+                .collect(),
+            waiting,
+        };
+        run.check_lost_writes(image.as_ref())?;
+        match &image {
+            Some(image) => run.check_once(image),
+            None => Ok(()),
+        }
+    }
+
+    /// Changes that are in an outbox because the document of their row waits.
+    fn waiting_changes(&self, id: &DocumentId) -> Tags {
+        let pending = self.devices.iter().map(|device| {
+            let notes = lock(&device.notes);
+            notes.pending(&self.family, &device.repository, id)
+        });
+        pending.fold(Tags::default(), Tags::union)
     }
 
     /// The document of `id`, the same in all stores.
-    fn document(&self, id: &DocumentId) -> Result<Option<Image>, Violation> {
-        let model = self.shape.model;
-        let mut documents = Vec::new();
-        for (number, device) in self.devices.iter().enumerate() {
-            let found = device.store.documents(model);
-            let document = found
-                .into_iter()
-                .find(|(found, _)| found == id)
-                .map(|(_, document)| document);
-            let image = document
-                .as_ref()
-                .map(|document| model.image_of(document))
-                .transpose();
-            match image {
-                Ok(image) => documents.push(image),
-                Err(reason) => {
-                    return fail(
-                        Invariant::Convergence,
-                        format!("document {id} at device {number} cannot be read: {reason}"),
-                    );
-                }
+    fn document(&self, id: &DocumentId) -> Result<Option<Document>, Violation> {
+        let documents: Vec<_> = self
+            .devices
+            .iter()
+            .map(|device| self.family.document(&device.store, id))
+            .collect();
+        let shape = self.family.of(id);
+        for document in documents.iter().flatten() {
+            if let Err(reason) = shape.model.image_of(document)
+                && !shape.is_spoiled(document)
+            {
+                return fail(
+                    Invariant::Convergence,
+                    format!("document {id} cannot be read: {reason}"),
+                );
             }
         }
         match documents.iter().position(|document| *document != documents[0]) {
-            None => Ok(documents.swap_remove(0)),
+            None => Ok(documents.into_iter().next().flatten()),
             Some(number) => fail(
                 Invariant::Convergence,
                 format!(
@@ -91,27 +132,88 @@ impl World {
         }
     }
 
-    fn check_rows(&self, id: &DocumentId, document: Option<&Image>) -> Result<(), Violation> {
-        let model = self.shape.model;
-        for (number, device) in self.devices.iter().enumerate() {
-            let scopes = self.shape.scopes(device.sides);
-            let wanted = document.filter(|document| scopes.admits_row(model, id, document));
-            let row = device.repository.row(model, id);
-            if row.as_ref() != wanted {
-                return fail(
-                    Invariant::Convergence,
-                    format!("row {id} at device {number} is {row:?} and should be {wanted:?}"),
-                );
-            }
-            let known = device.repository.known(model).get(id).copied();
-            if known != wanted.map(|wanted| ContentHash::of(model, wanted)) {
-                return fail(
-                    Invariant::Convergence,
-                    format!("what device {number} knows of {id} is not its document"),
-                );
-            }
+    /// Every row is what its document says, if that belongs here; or the document waits, for a reason that can be seen.
+    fn check_rows(&self, id: &DocumentId) -> Result<(), Violation> {
+        let document = self.document(id)?;
+        for number in 0..self.devices.len() {
+            self.check_row((number, id), document.as_ref())?;
         }
         Ok(())
+    }
+
+    fn check_row(
+        &self,
+        (number, id): (usize, &DocumentId),
+        document: Option<&Document>,
+    ) -> Result<(), Violation> {
+        let (device, shape) = (&self.devices[number], self.family.of(id));
+        let model = shape.model;
+        let (row, known) = (device.repository.row(model, id), device.repository.known(model));
+        let image = document.map(|document| model.image_of(document)).transpose().ok();
+        if device.repository.is_waiting(model, id) {
+            return match self.may_wait((number, id), image.as_ref().map(Option::as_ref)) {
+                true => Ok(()),
+                false => fail(
+                    Invariant::Convergence,
+                    format!("document {id} waits at device {number}, and nobody knows what for"),
+                ),
+            };
+        }
+        let Some(image) = image else {
+            return match device.sides {
+                ScopeSides::Both => fail(
+                    Invariant::Convergence,
+                    format!("document {id} cannot be read, and device {number} does not say so"),
+                ),
+                // It is not asked for what it cannot judge.
+                _ => Ok(()),
+            };
+        };
+        let scopes = self.family.scopes(device.sides);
+        let wanted = image.filter(|image| scopes.admits_row(model, id, image));
+        let kept = wanted.is_none() && device.repository.kept(model).contains(id);
+        if row != wanted && !kept {
+            return fail(
+                Invariant::Convergence,
+                format!("row {id} at device {number} is {row:?} and should be {wanted:?}"),
+            );
+        }
+        let known = known.get(id).copied();
+        if known != wanted.map(|wanted| ContentHash::of(model, &wanted)) {
+            return fail(
+                Invariant::Convergence,
+                format!("what device {number} knows of {id} is not its document"),
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether a device has a reason to leave a document out. `image`: what it says; `None` when it cannot be read.
+    fn may_wait(&self, (number, id): (usize, &DocumentId), image: Option<Option<&Image>>) -> bool {
+        let (device, shape) = (&self.devices[number], self.family.of(id));
+        let Some(image) = image else { return true };
+        let refused = image.is_some_and(|image| self.family.refuses(number, shape, image));
+        let parent = image.and_then(|image| self.family.parent(id, image));
+        let orphaned = parent.is_some_and(|parent| {
+            let model = self.family.of(parent).model;
+            device.repository.row(model, parent).is_none()
+        });
+        // The row would merge what it holds itself with the document, to something that does not fit.
+        let dirty = device
+            .repository
+            .outbox(shape.model)
+            .iter()
+            .any(|entry| entry.id == *id);
+        // Rows that wait themselves may keep their parent from going.
+        let children = self.family.ids().filter(|child| {
+            let model = self.family.of(child).model;
+            let row = device.repository.row(model, child);
+            row.is_some_and(|row| self.family.parent(child, &row) == Some(id))
+        });
+        let held = children
+            .into_iter()
+            .any(|child| device.repository.is_waiting(self.family.of(child).model, child));
+        refused || orphaned || dirty || held
     }
 
     /// One full round, restart and comparison, writes nothing.
@@ -120,7 +222,8 @@ impl World {
             let devices = world.devices.iter();
             let counts = devices.map(|device| {
                 let notes = lock(&device.notes);
-                let foreign = device.sides != ScopeSides::Both;
+                // A cursor moves past what is not of its collection, or not in its scope.
+                let foreign = device.sides != ScopeSides::Both || world.family.is_related();
                 let noted = notes.frontiers + if foreign { notes.cursors } else { 0 };
                 (
                     device.repository.writes() - noted,
@@ -156,12 +259,14 @@ struct Run<'a> {
     ledger: &'a Ledger,
     id: &'a DocumentId,
     events: Vec<&'a Event>,
+    /// Changes that are in an outbox, where they can be seen.
+    waiting: Tags,
 }
 
 impl Run<'_> {
     fn check_lost_writes(&self, document: Option<&Image>) -> Result<(), Violation> {
         for event in &self.events {
-            if self.ledger.reported.contains(event.tag) {
+            if self.is_told(event) {
                 continue;
             }
             let beaten = self
@@ -258,10 +363,7 @@ impl Run<'_> {
             );
         }
         let missing = self.events.iter().find(|event| {
-            event.of == born
-                && event.slot.is_some()
-                && !found.contains(event.tag)
-                && !self.ledger.reported.contains(event.tag)
+            event.of == born && event.slot.is_some() && !found.contains(event.tag) && !self.is_told(event)
         });
         match missing {
             None => Ok(()),
@@ -270,6 +372,11 @@ impl Run<'_> {
                 format!("change #{} of {} is not in the counter", event.tag, self.id),
             ),
         }
+    }
+
+    /// Reported, or to be seen in an outbox.
+    fn is_told(&self, event: &Event) -> bool {
+        self.ledger.reported.contains(event.tag) || self.waiting.contains(event.tag)
     }
 
     fn deletes(&self) -> impl Iterator<Item = &&Event> {

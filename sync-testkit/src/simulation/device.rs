@@ -11,16 +11,18 @@ use std::{
 };
 
 use ditto_sync_core::{
+    audit::{AuditError, AuditReport},
     config::SyncConfig,
     coordinator::{Coordinator, Setup, SyncHandle},
+    id::DocumentId,
     status::Phase,
 };
 use futures_util::FutureExt;
 
 use super::{
+    family::Family,
     ledger::{Ledger, Notes},
     schedule::ScopeSides,
-    shape::Shape,
     virtual_clock::VirtualClock,
     watched::{Watch, WatchedRepository, WatchedStore, lock},
 };
@@ -48,15 +50,18 @@ pub(crate) struct Device {
 /// What all devices of a run have in common.
 #[derive(Clone)]
 pub(crate) struct Shared {
-    pub(crate) shape: Arc<Shape>,
+    pub(crate) family: Arc<Family>,
     pub(crate) ledger: Arc<Mutex<Ledger>>,
     pub(crate) clock: VirtualClock,
 }
 
+type Auditing = Pin<Box<dyn Future<Output = Result<AuditReport, AuditError>> + Send>>;
+
 /// What is lost in a crash.
 struct Process {
     coordinator: Pin<Box<dyn Future<Output = ()> + Send>>,
-    handle: Arc<Mutex<Option<SyncHandle>>>,
+    handle: Arc<Mutex<Option<Arc<SyncHandle>>>>,
+    audits: Vec<Auditing>,
     awake: Arc<Awake>,
     ended: bool,
 }
@@ -108,7 +113,7 @@ impl Device {
 
     fn start(&mut self) {
         let watch = Watch {
-            shape: Arc::clone(&self.shared.shape),
+            family: Arc::clone(&self.shared.family),
             ledger: Arc::clone(&self.shared.ledger),
             notes: Arc::clone(&self.notes),
             device: self.number,
@@ -122,22 +127,23 @@ impl Device {
             watch,
             faults: Arc::clone(&self.faults),
         };
-        let mut setup = Setup::new(vec![self.shared.shape.model]);
+        let mut setup = Setup::new(self.shared.family.models());
         setup.config = SyncConfig::adaptive().startup_delay(Duration::ZERO);
         setup.clock = Arc::new(self.shared.clock.clone());
         setup.seed = 1;
-        setup.scopes = self.shared.shape.scopes(self.sides);
+        setup.scopes = self.shared.family.scopes(self.sides);
         let handle = Arc::new(Mutex::new(None));
         let slot = Arc::clone(&handle);
         let coordinator = async move {
             if let Ok((sync, coordinator)) = Coordinator::prepare(repository, store, setup).await {
-                *lock(&slot) = Some(sync);
+                *lock(&slot) = Some(Arc::new(sync));
                 coordinator.run().await;
             }
         };
         self.process = Process {
             coordinator: Box::pin(coordinator),
             handle,
+            audits: Vec::new(),
             awake: Arc::new(Awake(AtomicBool::new(true))),
             ended: false,
         };
@@ -185,9 +191,49 @@ impl Device {
         }
     }
 
-    /// Nothing is waiting to be sent.
+    /// Nothing is waiting to be sent, except for rows whose documents wait.
     pub(crate) fn is_settled(&self) -> bool {
-        self.repository.outbox(self.shared.shape.model).is_empty() && self.repository.in_flight().is_none()
+        let settled = |id: &DocumentId, model| self.repository.is_waiting(model, id);
+        self.repository.in_flight().is_none()
+            && self.shared.family.tables().iter().all(|shape| {
+                let entries = self.repository.outbox(shape.model);
+                entries.iter().all(|entry| settled(&entry.id, shape.model))
+            })
+    }
+
+    /// Asks for an audit; what it finds is there later, or never when the process dies.
+    pub(crate) fn ask_audit(&mut self) {
+        let Some(handle) = lock(&self.process.handle).clone() else {
+            return;
+        };
+        let audit: Auditing = Box::pin(async move { handle.audit().await });
+        self.process.audits.push(audit);
+        // The command is on its way from now on.
+        let done = self.take_audits();
+        debug_assert!(done.is_empty(), "the coordinator has not gone on");
+    }
+
+    /// The reports of the audits that are done.
+    pub(crate) fn take_audits(&mut self) -> Vec<AuditReport> {
+        let mut reports = Vec::new();
+        self.process.audits.retain_mut(|audit| {
+            match audit.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Pending => true,
+                Poll::Ready(report) => {
+                    reports.extend(report.ok());
+                    false
+                }
+            }
+        });
+        reports
+    }
+
+    /// Has rows take what their documents hold.
+    pub(crate) fn repair(&self, report: &AuditReport) {
+        if let Some(handle) = &*lock(&self.process.handle) {
+            // The command is on its way after the first poll; the answer is of no interest.
+            let _ = handle.repair(report).now_or_never();
+        }
     }
 }
 
@@ -196,6 +242,7 @@ impl Process {
         Self {
             coordinator: Box::pin(std::future::pending()),
             handle: Arc::default(),
+            audits: Vec::new(),
             awake: Arc::new(Awake(AtomicBool::new(false))),
             ended: false,
         }

@@ -12,6 +12,7 @@ use ditto_sync_core::{
 };
 
 use super::{
+    family::Family,
     schedule::AppKind,
     shape::{Shape, tag_of},
 };
@@ -19,6 +20,9 @@ use crate::{
     memory_repository::MemoryRepository,
     memory_store::{Lost, Tags},
 };
+
+/// Tags of schedules are smaller.
+const SCHEDULED_MAX: u32 = 128;
 
 /// One committed change of an app.
 #[derive(Debug, Clone)]
@@ -51,6 +55,8 @@ pub(crate) struct Ledger {
     /// Values that a later writer beat without having met them.
     pub(crate) decided: BTreeSet<(DocumentId, usize, u32)>,
     pub(crate) slots: BTreeMap<DocumentId, usize>,
+    /// How many tags were given out that are in no schedule.
+    pub(crate) unscheduled: u32,
     /// What happened, when somebody wants to read it.
     pub(crate) trace: Option<Vec<String>>,
 }
@@ -101,6 +107,16 @@ impl Ledger {
         }
     }
 
+    /// A tag for what no schedule says: what a foreign key or another program changes. They count down; `None` when they would meet those of the schedule.
+    pub(crate) fn new_tag(&mut self) -> Option<u32> {
+        let tag = Tags::MAX - 1 - self.unscheduled;
+        let newest = self.events.range(..tag).next_back().map_or(0, |(tag, _)| *tag);
+        (newest.max(SCHEDULED_MAX) < tag).then(|| {
+            self.unscheduled += 1;
+            tag
+        })
+    }
+
     pub(crate) fn decide(&mut self, shape: &Shape, lost: Lost) {
         let field: &FieldName = &lost.field;
         let position = shape
@@ -109,11 +125,7 @@ impl Ledger {
             .iter()
             .position(|known| known.document_name() == field.as_str());
         let Some(at) = position else { return };
-        let column = shape.model.fields()[at].to_column(&lost.value);
-        let tag = column
-            .ok()
-            .and_then(|column| shape.decode(at, &column))
-            .and_then(tag_of);
+        let tag = shape.writer(at, &lost.value);
         if let Some(tag) = tag.filter(|tag| !lost.met_by_winner.contains(*tag)) {
             self.decided.insert((lost.id, at, tag));
         }
@@ -174,9 +186,9 @@ impl Notes {
     }
 
     /// The captured changes of a row that are not acknowledged.
-    pub(crate) fn pending(&self, shape: &Shape, repository: &MemoryRepository, id: &DocumentId) -> Tags {
+    pub(crate) fn pending(&self, family: &Family, repository: &MemoryRepository, id: &DocumentId) -> Tags {
         let mut tags = Tags::default();
-        for entry in repository.outbox(shape.model) {
+        for entry in repository.outbox(family.of(id).model) {
             if entry.id == *id
                 && let Some(tag) = self.entries.get(&entry.seq)
             {
@@ -186,11 +198,52 @@ impl Notes {
         tags
     }
 
+    /// What was captured and is no change of the app: a foreign key has deleted rows with their parent. The device did that on its own, so it is a
+    /// change like any other.
+    pub(crate) fn cascaded(
+        &mut self,
+        ledger: &mut Ledger,
+        family: &Family,
+        (repository, device): (&MemoryRepository, usize),
+    ) {
+        if !family.is_related() {
+            return;
+        }
+        for shape in family.tables() {
+            for entry in repository.outbox(shape.model) {
+                // Those of lost batches come before all others.
+                let taken_back = entry.seq == OutboxSeq(0);
+                if taken_back || self.entries.contains_key(&entry.seq) {
+                    continue;
+                }
+                let Some(tag) = ledger.new_tag() else { continue };
+                ledger.say(|| format!("      {device}: {} goes with its parent: #{tag}", entry.id));
+                let born = entry.old.as_ref().and_then(|old| shape.tag(old, shape.born));
+                let event = Event {
+                    tag,
+                    device,
+                    id: entry.id.clone(),
+                    kind: Some(AppKind::Delete),
+                    writes: Vec::new(),
+                    past: self.met(&entry.id),
+                    delta: shape.unit(None),
+                    slot: None,
+                    of: born,
+                    void: false,
+                };
+                ledger.events.insert(tag, event);
+                self.entries.insert(entry.seq, tag);
+                self.meet(&entry.id, Tags::one(tag));
+            }
+        }
+    }
+
     /// A draft was committed.
-    pub(crate) fn drafted(&mut self, shape: &Shape, repository: &MemoryRepository, intent: &Intent) {
+    pub(crate) fn drafted(&mut self, family: &Family, repository: &MemoryRepository, intent: &Intent) {
         self.in_flight.clear();
         for operation in &intent.operations {
             let id = &operation.id;
+            let shape = family.of(id);
             let tags = match &operation.action {
                 // The image before the pending changes: its insert is all that it holds.
                 Action::Seed(document) if has_entries(shape, repository, id) => {
@@ -205,8 +258,9 @@ impl Notes {
     }
 
     /// An acknowledgement was committed.
-    pub(crate) fn acknowledged(&mut self, shape: &Shape, repository: &MemoryRepository, intent: &Intent) {
+    pub(crate) fn acknowledged(&mut self, family: &Family, repository: &MemoryRepository, intent: &Intent) {
         for operation in &intent.operations {
+            let shape = family.of(&operation.id);
             let gone = repository.row(shape.model, &operation.id).is_none()
                 && !has_entries(shape, repository, &operation.id);
             if gone && !matches!(operation.action, Action::Delete) {
@@ -214,18 +268,35 @@ impl Notes {
                 self.met.remove(&operation.id);
             }
         }
+        self.hide_waiting(family, repository);
     }
 
     /// Documents were applied.
-    pub(crate) fn applied(&mut self, shape: &Shape, repository: &MemoryRepository, items: &[InboundItem]) {
+    pub(crate) fn applied(&mut self, family: &Family, repository: &MemoryRepository, items: &[InboundItem]) {
         for item in items {
-            let tags = self.fetched.get(&item.id).copied().unwrap_or_default();
-            self.meet(&item.id, tags);
-            let hidden = !matches!(item.incoming, Incoming::Absent)
-                && repository.row(shape.model, &item.id).is_none()
-                && !has_entries(shape, repository, &item.id);
-            if hidden {
+            let shape = family.of(&item.id);
+            let absent = matches!(item.incoming, Incoming::Absent);
+            let row = repository.row(shape.model, &item.id);
+            // A row that is kept out of the scope, or whose document waits, is what it was.
+            let taken = absent || repository.known(shape.model).contains_key(&item.id);
+            if (taken || row.is_none()) && !repository.is_waiting(shape.model, &item.id) {
+                let tags = self.fetched.get(&item.id).copied().unwrap_or_default();
+                self.meet(&item.id, tags);
+            }
+            if !absent && row.is_none() && !has_entries(shape, repository, &item.id) {
                 self.met.remove(&item.id);
+            }
+        }
+        self.hide_waiting(family, repository);
+    }
+
+    /// Rows that went with a parent out of the scope are parked: the app does not see them.
+    fn hide_waiting(&mut self, family: &Family, repository: &MemoryRepository) {
+        for shape in family.tables() {
+            for id in repository.parked_reasons(shape.model).into_keys() {
+                if repository.row(shape.model, &id).is_none() && !has_entries(shape, repository, &id) {
+                    self.met.remove(&id);
+                }
             }
         }
     }
@@ -234,10 +305,11 @@ impl Notes {
 /// What a report says was lost. `pending`: the changes of the row that were not acknowledged before the report.
 pub(crate) fn reported(
     ledger: &mut Ledger,
-    shape: &Shape,
+    family: &Family,
     conflict: &Conflict,
     (pending, met): (Tags, Tags),
 ) {
+    let shape = family.of(&conflict.id);
     let tags = match conflict.kind {
         ConflictKind::LocalDroppedByDelete | ConflictKind::LocalDroppedByRestore => pending,
         ConflictKind::LostByStore => met,

@@ -93,6 +93,8 @@ pub enum AppKind {
     Move,
     /// Sets a register to one of two values.
     Same,
+    /// Lets the row refer to another parent.
+    Adopt,
 }
 
 /// One thing that happens. Devices and rows are named by number.
@@ -143,6 +145,12 @@ pub enum Action {
     Context(usize, ScopeSides),
     /// The store of a device loses its newest writes.
     PowerLoss(usize, usize),
+    /// A device compares its tables with its store.
+    Audit(usize),
+    /// Another program writes a value into a document, at the store of a device, that its field does not take; the last number is the tag.
+    Spoil(usize, usize, u32),
+    /// It writes a good value again.
+    Mend(usize, usize, u32),
 }
 
 /// All of them.
@@ -191,14 +199,58 @@ impl Schedule {
         let mut random = fastrand::Rng::with_seed(seed);
         let scenario = SCENARIOS[usize::try_from(seed % SCENARIOS.len() as u64).unwrap_or_default()];
         let mut making = Making::new(scenario, &mut random);
-        let actions = (0..random.usize(10..70))
+        let mut actions: Vec<_> = (0..random.usize(10..70))
             .flat_map(|_| making.next(&mut random))
             .collect();
+        if seed.is_multiple_of(AUDITED_EVERY) {
+            add_audits(&mut actions, devices(&making.setup), &mut random);
+        }
         Self {
             scenario,
             setup: making.setup,
             actions,
         }
+    }
+
+    /// The schedule of a seed for parents (rows 0 and 1) and their children (rows 2 to 4).
+    #[must_use]
+    pub fn generate_related(seed: u64) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let scenario = SCENARIOS[usize::try_from(seed % SCENARIOS.len() as u64).unwrap_or_default()];
+        let mut making = Making::new(scenario, &mut random);
+        making.relate(&mut random);
+        let devices = devices(&making.setup);
+        let mut actions = Vec::new();
+        for _ in 0..random.usize(10..80) {
+            let mut next = making.next(&mut random);
+            let device = random.usize(0..devices);
+            if random.u8(0..12) == 0 {
+                next.push(making.relation(device, &mut random));
+            }
+            actions.append(&mut next);
+        }
+        if seed.is_multiple_of(AUDITED_EVERY) {
+            add_audits(&mut actions, devices, &mut random);
+        }
+        Self {
+            scenario,
+            setup: making.setup,
+            actions,
+        }
+    }
+}
+
+/// One in so many schedules asks for audits.
+const AUDITED_EVERY: u64 = 4;
+
+fn devices(setup: &ScheduleSetup) -> usize {
+    setup.scopes.len()
+}
+
+fn add_audits(actions: &mut Vec<Action>, devices: usize, random: &mut fastrand::Rng) {
+    for _ in 0..random.usize(1..5) {
+        let at = random.usize(0..=actions.len());
+        actions.insert(at, Action::Audit(random.usize(0..devices)));
     }
 }
 
@@ -252,7 +304,7 @@ impl Making {
     }
 
     fn next(&mut self, random: &mut fastrand::Rng) -> Vec<Action> {
-        let devices = self.setup.scopes.len();
+        let devices = devices(&self.setup);
         let device = random.usize(0..devices);
         let other = (device + random.usize(1..devices)) % devices;
         let deliver = |random: &mut fastrand::Rng| {
@@ -315,6 +367,43 @@ impl Making {
                 vec![one_of(random, &faults)]
             }
             _ => vec![Action::Step(device, random.usize(1..7))],
+        }
+    }
+
+    /// Parents and children, of which some devices have some.
+    fn relate(&mut self, random: &mut fastrand::Rng) {
+        self.rows = 5;
+        if matches!(self.scenario, Scenario::Seed) {
+            for row in 2..self.rows {
+                let tag = self.next_tag();
+                for device in 0..self.setup.scopes.len() {
+                    if random.bool() {
+                        self.setup.clones.push((device, row, tag));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What befalls related rows, and documents that cannot be read.
+    fn relation(&mut self, device: usize, random: &mut fastrand::Rng) -> Action {
+        let row = random.usize(0..self.rows);
+        // What another program wrote is in no outbox: a store that loses it, or everything, loses it for good.
+        let lasting = !matches!(
+            self.scenario,
+            Scenario::Power | Scenario::Restore | Scenario::Mixed
+        );
+        match random.u8(0..5) {
+            0 if lasting => Action::Spoil(device, row, self.next_tag()),
+            1 if lasting => Action::Mend(device, row, self.next_tag()),
+            2 => Action::App(device, AppKind::Delete, random.usize(0..2), self.next_tag()),
+            3 => Action::App(device, AppKind::Insert, random.usize(0..2), self.next_tag()),
+            _ => Action::App(
+                device,
+                AppKind::Adopt,
+                random.usize(2..self.rows),
+                self.next_tag(),
+            ),
         }
     }
 

@@ -6,10 +6,12 @@
 
 use ditto_sync_core::{
     column::{ColumnValue, Image},
-    descriptor::{LeftScope, ModelDescriptor},
+    descriptor::ModelDescriptor,
+    document::Document,
     id::{DocumentId, IdPart},
     query::{Filter, Query, field as document_field},
     scope::Scopes,
+    value::Value,
 };
 
 use super::schedule::ScopeSides;
@@ -20,6 +22,10 @@ const DIGIT_BITS: usize = 4;
 const DIGITS: usize = 15;
 /// What the second side of the scope adds to a tag.
 const SIDE: i64 = 1000;
+/// The codes that the CHECK of a strict table refuses: divided by the first they leave the second.
+const REFUSED: (i64, i64) = (5, 3);
+/// How a value starts that its field does not take.
+const SPOILED: &str = "spoiled by ";
 
 /// How a simulation writes rows of a model.
 #[derive(Debug, Clone)]
@@ -36,6 +42,8 @@ pub(crate) struct Shape {
     counters: Vec<usize>,
     /// By position of the field.
     columns: Vec<Column>,
+    /// The keys of the rows that a row may refer to.
+    parents: Vec<Vec<ColumnValue>>,
 }
 
 /// What a column is filled with.
@@ -45,6 +53,8 @@ enum Column {
     /// A number, in a way that the field keeps as it is.
     Coded(Encoding),
     Constant(ColumnValue),
+    /// This column of the key of another row.
+    Reference(usize),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +93,14 @@ pub enum ShapeError {
         /// The model.
         model: &'static str,
     },
+    /// A foreign key of a simulation consists of fields that are not part of the id.
+    #[error("`{model}` has no field of the column `{column}`, which is to refer to a parent")]
+    NoReference {
+        /// The model.
+        model: &'static str,
+        /// The column.
+        column: &'static str,
+    },
     /// The model does not travel both ways.
     #[error("`{model}` does not travel both ways, as a simulation needs it")]
     OneWay {
@@ -93,14 +111,51 @@ pub enum ShapeError {
 
 impl Shape {
     pub(crate) fn new(model: &'static ModelDescriptor) -> Result<Self, ShapeError> {
+        let columns = (0..model.fields().len())
+            .map(|at| Column::of(model, at))
+            .collect::<Result<Vec<_>, _>>()?;
+        Self::with_columns(model, columns, ids(model, ["x", "y"], 1)?)
+    }
+
+    /// Rows that refer to those of `parents` by these columns.
+    pub(crate) fn of_children(
+        model: &'static ModelDescriptor,
+        refers: &[&'static str],
+        parents: &Self,
+    ) -> Result<Self, ShapeError> {
+        let columns = (0..model.fields().len()).map(|at| {
+            let column = model.fields()[at].column();
+            match refers.iter().position(|name| *name == column) {
+                Some(part) => Ok(Column::Reference(part)),
+                None => Column::of(model, at),
+            }
+        });
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        let is_field = |name: &&str| model.fields().iter().any(|field| field.column() == *name);
+        if let Some(column) = refers.iter().find(|name| !is_field(name)) {
+            return Err(ShapeError::NoReference {
+                model: model.type_name(),
+                column,
+            });
+        }
+        let keys = parents.ids.iter().map(|id| parents.model.id_to_columns(id));
+        let mut shape = Self::with_columns(model, columns, ids(model, ["u", "v", "w"], 11)?)?;
+        shape.parents = keys.collect::<Result<_, _>>().map_err(|_| ShapeError::NoIds {
+            model: parents.model.type_name(),
+        })?;
+        Ok(shape)
+    }
+
+    fn with_columns(
+        model: &'static ModelDescriptor,
+        columns: Vec<Column>,
+        ids: Vec<DocumentId>,
+    ) -> Result<Self, ShapeError> {
         if !(model.direction().sends() && model.direction().receives()) {
             return Err(ShapeError::OneWay {
                 model: model.type_name(),
             });
         }
-        let columns = (0..model.fields().len())
-            .map(|at| Column::of(model, at))
-            .collect::<Result<Vec<_>, _>>()?;
         let positions = |wanted: fn(&Column) -> bool| {
             let fields = columns.iter().enumerate();
             fields
@@ -116,16 +171,17 @@ impl Shape {
                 found: registers.len(),
             });
         };
-        let scoped = registers.len() > 3 && model.left_scope() == LeftScope::Delete;
+        let scoped = registers.len() > 3;
         Ok(Self {
             model,
-            ids: ids(model)?,
+            ids,
             a: *a,
             b: if registers.len() > 2 { registers[1] } else { *a },
             side: scoped.then(|| registers[2]),
             born: *born,
             counters,
             columns,
+            parents: Vec::new(),
         })
     }
 
@@ -148,10 +204,78 @@ impl Shape {
             Column::Counter => ColumnValue::Integer(0),
             Column::Coded(encoding) => encoding.encode(tag.into()),
             Column::Constant(value) => value.clone(),
+            Column::Reference(part) => self
+                .parents
+                .first()
+                .map(|key| key[*part].clone())
+                .unwrap_or_default(),
         });
         let mut image = Image::new(columns.collect());
         self.set_amounts(&mut image, &self.unit(slot));
         image
+    }
+
+    /// Lets the row refer to this parent.
+    pub(crate) fn refer(&self, image: &mut Image, parent: usize) {
+        for (at, column) in self.columns.iter().enumerate() {
+            if let (Column::Reference(part), Some(key)) = (column, self.parents.get(parent)) {
+                image.columns_mut()[at] = key[*part].clone();
+            }
+        }
+    }
+
+    /// Which parent the row refers to.
+    pub(crate) fn parent(&self, image: &Image) -> Option<usize> {
+        let parts = || self.columns.iter().enumerate();
+        let refers = |key: &Vec<ColumnValue>| {
+            parts().all(|(at, column)| match column {
+                Column::Reference(part) => image[at] == key[*part],
+                _ => true,
+            })
+        };
+        self.parents.iter().position(refers)
+    }
+
+    /// How many rows a row can refer to.
+    pub(crate) fn parents(&self) -> usize {
+        self.parents.len()
+    }
+
+    /// Whether the CHECK of the strict device refuses the row.
+    pub(crate) fn is_refused(&self, image: &Image) -> bool {
+        self.code(image, self.b)
+            .is_some_and(|code| code.rem_euclid(REFUSED.0) == REFUSED.1)
+    }
+
+    /// A value that the field of the register `at` does not take, and which change wrote it.
+    pub(crate) fn spoiled(&self, at: usize, tag: u32) -> Option<Value> {
+        let Column::Coded(encoding) = self.columns[at] else {
+            return None;
+        };
+        Some(match encoding {
+            Encoding::Text => Value::Int(tag.into()),
+            _ => Value::Text(format!("{SPOILED}{tag}")),
+        })
+    }
+
+    /// Whether another program has written into the document what a field does not take. Nothing else makes one unreadable.
+    pub(crate) fn is_spoiled(&self, document: &Document) -> bool {
+        let field = &self.model.fields()[self.a];
+        document
+            .get(field.document_name())
+            .is_some_and(|value| field.to_column(value).is_err())
+    }
+
+    /// The change that wrote a value of the register `at`, readable or spoiled.
+    pub(crate) fn writer(&self, at: usize, value: &Value) -> Option<u32> {
+        if let Ok(column) = self.model.fields()[at].to_column(value) {
+            return self.decode(at, &column).and_then(tag_of);
+        }
+        match value {
+            Value::Text(text) => text.strip_prefix(SPOILED)?.parse().ok(),
+            Value::Int(tag) => u32::try_from(*tag).ok(),
+            _ => None,
+        }
     }
 
     /// Lets the register `at` hold `code`.
@@ -231,14 +355,11 @@ impl Shape {
         0
     }
 
-    /// The scope that admits these sides.
-    pub(crate) fn scopes(&self, sides: ScopeSides) -> Scopes {
-        let mut scopes = Scopes::everything();
-        if let (Some(side), Some(filter)) = (self.side, self.filter(sides)) {
-            debug_assert!(side < self.columns.len(), "the side is a field");
+    /// Lets the scope admit these sides only.
+    pub(crate) fn limit(&self, scopes: &mut Scopes, sides: ScopeSides) {
+        if let Some(filter) = self.filter(sides) {
             scopes.set(self.model, Query::new(filter));
         }
-        scopes
     }
 
     fn filter(&self, sides: ScopeSides) -> Option<Filter> {
@@ -332,24 +453,29 @@ impl Encoding {
     }
 }
 
-fn ids(model: &'static ModelDescriptor) -> Result<Vec<DocumentId>, ShapeError> {
+/// Ids with these names, or with the numbers from `first`.
+fn ids<const COUNT: usize>(
+    model: &'static ModelDescriptor,
+    names: [&str; COUNT],
+    first: i64,
+) -> Result<Vec<DocumentId>, ShapeError> {
     let none = || ShapeError::NoIds {
         model: model.type_name(),
     };
     let width = model.id_fields().len();
     let valid = |id: &DocumentId| model.id_to_columns(id).is_ok();
-    let of = |number: i64| {
+    let of = |(name, number): (&str, i64)| {
         // Every way to make the parts text or integers; a composite id has few.
         (0..1_u32 << width.min(8)).find_map(|mask| {
             let part = |at: usize| match mask & (1 << at) {
-                0 => IdPart::Text(if number == 0 { "x".into() } else { "y".into() }),
-                _ => IdPart::Integer(number + 1),
+                0 => IdPart::Text(name.into()),
+                _ => IdPart::Integer(number),
             };
             DocumentId::from_parts((0..width).map(part).collect())
                 .ok()
                 .filter(valid)
         })
     };
-    let found: Option<Vec<_>> = [0, 1].into_iter().map(of).collect();
+    let found: Option<Vec<_>> = names.into_iter().zip(first..).map(of).collect();
     found.ok_or_else(none)
 }

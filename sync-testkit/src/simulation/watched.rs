@@ -9,6 +9,7 @@ use std::{
 };
 
 use ditto_sync_core::{
+    audit::{AuditedRow, RowDigest},
     descriptor::ModelDescriptor,
     document::Document,
     explain::{ConflictReport, RowTrace},
@@ -26,8 +27,8 @@ use ditto_sync_core::{
 };
 
 use super::{
+    family::Family,
     ledger::{Ledger, Notes, reported},
-    shape::Shape,
 };
 use crate::{
     memory_repository::MemoryRepository,
@@ -37,7 +38,7 @@ use crate::{
 /// What both sides of one device share with the simulation.
 #[derive(Clone)]
 pub(crate) struct Watch {
-    pub(crate) shape: Arc<Shape>,
+    pub(crate) family: Arc<Family>,
     pub(crate) ledger: Arc<Mutex<Ledger>>,
     pub(crate) notes: Arc<Mutex<Notes>>,
     pub(crate) device: usize,
@@ -179,9 +180,11 @@ impl WatchedRepository {
                         Tags::default(),
                     ));
                     let mut ledger = lock(&self.watch.ledger);
-                    reported(&mut ledger, &self.watch.shape, conflict, (pending, met));
+                    reported(&mut ledger, &self.watch.family, conflict, (pending, met));
                 }
                 committed(&mut notes, &self.inner);
+                let mut ledger = lock(&self.watch.ledger);
+                notes.cascaded(&mut ledger, &self.watch.family, (&self.inner, self.watch.device));
             }
             polled
         })
@@ -196,9 +199,9 @@ impl WatchedRepository {
     }
 
     fn before(&self) -> Vec<(DocumentId, Tags, Tags)> {
-        let (shape, notes) = (&self.watch.shape, lock(&self.watch.notes));
-        let of = |id: &DocumentId| (id.clone(), notes.pending(shape, &self.inner, id), notes.met(id));
-        shape.ids.iter().map(of).collect()
+        let (family, notes) = (&self.watch.family, lock(&self.watch.notes));
+        let of = |id: &DocumentId| (id.clone(), notes.pending(family, &self.inner, id), notes.met(id));
+        family.ids().map(of).collect()
     }
 }
 
@@ -216,21 +219,21 @@ impl Repository for WatchedRepository {
     }
 
     async fn draft(&self, request: DraftRequest<'_>) -> Result<Draft, RepositoryError> {
-        let shape = &self.watch.shape;
+        let family = &self.watch.family;
         self.call(self.inner.draft(request), |notes, repository| {
             if let Some(intent) = repository.in_flight() {
-                notes.drafted(shape, repository, &intent);
+                notes.drafted(family, repository, &intent);
             }
         })
         .await
     }
 
     async fn acknowledge(&self, intent: &Intent, scopes: &Scopes) -> Result<Acknowledged, RepositoryError> {
-        let shape = &self.watch.shape;
+        let family = &self.watch.family;
         self.call(self.inner.acknowledge(intent, scopes), |notes, repository| {
             self.watch
                 .say(|| format!("acknowledge {}", intent.batch.sequence));
-            notes.acknowledged(shape, repository, intent);
+            notes.acknowledged(family, repository, intent);
         })
         .await
     }
@@ -240,9 +243,8 @@ impl Repository for WatchedRepository {
     }
 
     async fn apply(&self, batch: InboundBatch<'_>) -> Result<Applied, RepositoryError> {
-        let shape = &self.watch.shape;
-        let content =
-            |repository: &MemoryRepository| (repository.rows(shape.model), repository.known(shape.model));
+        let family = &self.watch.family;
+        let content = |repository: &MemoryRepository| (family.rows(repository), family.known(repository));
         let (writes, before) = (self.inner.writes(), content(&self.inner));
         self.call(self.inner.apply(batch), |notes, repository| {
             if content(repository) == before {
@@ -253,13 +255,9 @@ impl Repository for WatchedRepository {
                 let items: Vec<_> = items
                     .map(|item| format!("{} {:?}", item.id, item.incoming))
                     .collect();
-                format!(
-                    "apply [{}] -> {:?}",
-                    items.join(", "),
-                    repository.rows(shape.model)
-                )
+                format!("apply [{}] -> {:?}", items.join(", "), family.rows(repository))
             });
-            notes.applied(shape, repository, batch.items);
+            notes.applied(family, repository, batch.items);
         })
         .await
     }
@@ -322,6 +320,26 @@ impl Repository for WatchedRepository {
 
     async fn reject(&self, items: &[InboundItem], marks: &[Mark]) -> Result<Vec<RowRef>, RepositoryError> {
         self.call(self.inner.reject(items, marks), |_, _| {}).await
+    }
+
+    async fn digest(
+        &self,
+        model: &'static ModelDescriptor,
+        buckets: usize,
+    ) -> Result<RowDigest, RepositoryError> {
+        self.call(self.inner.digest(model, buckets), |_, _| {}).await
+    }
+
+    async fn audited(
+        &self,
+        model: &'static ModelDescriptor,
+        wanted: (&HashSet<usize>, usize),
+    ) -> Result<Vec<AuditedRow>, RepositoryError> {
+        self.call(self.inner.audited(model, wanted), |_, _| {}).await
+    }
+
+    async fn forget(&self, rows: &[RowRef]) -> Result<(), RepositoryError> {
+        self.call(self.inner.forget(rows), |_, _| {}).await
     }
 
     async fn close(&self) {

@@ -9,27 +9,24 @@ use super::{
     Invariant, Violation,
     change::Change,
     device::{Device, Shared},
+    family::Family,
     ledger::{Event, Ledger},
     schedule::{Action, AppKind, ScheduleSetup, ScopeSides},
-    shape::Shape,
     virtual_clock::VirtualClock,
     watched::lock,
 };
-use crate::{
-    memory_repository::MemoryRepository,
-    memory_store::{Fault, Flavor, MemoryConfig, MemoryHub, Network, Tags},
-};
+use crate::memory_store::{Fault, Flavor, MemoryConfig, MemoryHub, Network, Tags};
 
 /// Rounds after which a mesh that does not get quiet never will.
 const ROUNDS_MAX: usize = 400;
 /// Awaits after which a device that does not get quiet never will.
-const POLLS_MAX: usize = 20_000;
+pub(super) const POLLS_MAX: usize = 20_000;
 /// Times that waiting may be cut short before it counts as a livelock.
 const WAITS_MAX: usize = 60;
 
 /// A run of a simulation.
 pub(crate) struct World {
-    pub(crate) shape: Arc<Shape>,
+    pub(crate) family: Arc<Family>,
     pub(crate) ledger: Arc<Mutex<Ledger>>,
     pub(crate) devices: Vec<Device>,
     flavor: Flavor,
@@ -37,15 +34,17 @@ pub(crate) struct World {
     clock: VirtualClock,
     /// Where replica ids of cloned databases come from.
     databases: u64,
+    /// Writes of other programs.
+    pub(super) foreign: u64,
 }
 
 impl World {
-    pub(crate) fn new(shape: &Arc<Shape>, flavor: Flavor, setup: &ScheduleSetup, tracing: bool) -> Self {
+    pub(crate) fn new(family: &Arc<Family>, flavor: Flavor, setup: &ScheduleSetup, tracing: bool) -> Self {
         let config = MemoryConfig::new(flavor)
             .with_intent_operations_max(setup.operations_max)
             .without_send_on_write();
         let mut world = Self {
-            shape: Arc::clone(shape),
+            family: Arc::clone(family),
             ledger: Arc::new(Mutex::new(Ledger {
                 trace: tracing.then(Vec::new),
                 ..Ledger::default()
@@ -55,6 +54,7 @@ impl World {
             hub: MemoryHub::new(config),
             clock: VirtualClock::default(),
             databases: 0,
+            foreign: 0,
         };
         for (number, sides) in setup.scopes.iter().enumerate() {
             world.add_device(number, *sides, setup);
@@ -64,23 +64,25 @@ impl World {
 
     fn add_device(&mut self, number: usize, sides: ScopeSides, setup: &ScheduleSetup) {
         self.databases += 1;
-        let repository = MemoryRepository::new(self.databases);
+        let repository = self.family.repository(self.databases, number);
         let name = format!("device-{number}");
         let store = self.hub.store(&name);
         self.hub.set_clock_skew(&name, setup.skews[number]);
         let clones = setup.clones.iter().filter(|(device, ..)| *device == number);
-        let clones: Vec<_> = clones
-            .map(|(_, row, tag)| (self.shape.ids[*row].clone(), *tag))
-            .collect();
-        let shape = Arc::clone(&self.shape);
+        let family = Arc::clone(&self.family);
         let mut images = Vec::new();
-        for (id, tag) in &clones {
+        for (_, row, tag) in clones {
+            let (shape, id) = family.row(*row);
             let mut ledger = self.ledger();
             let slot = match ledger.events.get(tag) {
                 Some(event) => event.slot,
-                None => ledger.new_slot(&shape, id),
+                None => ledger.new_slot(shape, id),
             };
             let image = shape.fresh(*tag, slot);
+            // A parent may be missing here, and nothing else can: the table is empty.
+            if repository.app().insert(shape.model, id, &image).is_err() {
+                continue;
+            }
             ledger.events.entry(*tag).or_insert_with(|| Event {
                 tag: *tag,
                 device: number,
@@ -93,20 +95,15 @@ impl World {
                 of: Some(*tag),
                 void: false,
             });
-            images.push((id.clone(), *tag, image));
-        }
-        for (id, _, image) in &images {
-            // The table is empty and has no constraints.
-            let inserted = repository.app().insert(shape.model, id, image);
-            debug_assert!(inserted.is_ok(), "a new row goes into an empty table");
+            images.push((id.clone(), *tag));
         }
         let shared = Shared {
-            shape,
+            family,
             ledger: Arc::clone(&self.ledger),
             clock: self.clock.clone(),
         };
         let device = Device::new(number, (repository, store), sides, shared);
-        for (id, tag, _) in images {
+        for (id, tag) in images {
             lock(&device.notes).met.insert(id, Tags::one(tag));
         }
         self.devices.push(device);
@@ -142,6 +139,12 @@ impl World {
                 self.crash(device);
                 lost > 0
             }
+            Action::Audit(device) => {
+                self.devices[device].ask_audit();
+                true
+            }
+            Action::Spoil(device, row, tag) => self.spoil(device, row, tag),
+            Action::Mend(device, row, tag) => self.mend(device, row, tag),
             _ => self.disturb(action),
         };
         self.note_losses();
@@ -182,27 +185,32 @@ impl World {
 
     /// One committed transaction of an app on one row; the triggers capture it.
     fn change(&mut self, device: usize, kind: AppKind, row: usize, tag: u32) -> bool {
-        let shape = Arc::clone(&self.shape);
-        let id = shape.ids[row].clone();
+        let family = Arc::clone(&self.family);
+        let (shape, id) = family.row(row);
         let repository = &self.devices[device].repository;
-        let old = repository.row(shape.model, &id);
+        let old = repository.row(shape.model, id);
         if old.is_none() != (kind == AppKind::Insert) {
             return false;
         }
         let mut ledger = lock(&self.ledger);
-        let Some(change) = Change::of(&shape, &mut ledger, (kind, &id, tag), old.as_ref()) else {
+        let Some(change) = Change::of(shape, &mut ledger, (kind, id, tag), old.as_ref()) else {
             return false;
         };
-        let past = lock(&self.devices[device].notes).met(&id);
+        let mut notes = lock(&self.devices[device].notes);
+        let past = notes.met(id);
         let inserted = matches!(kind, AppKind::Insert | AppKind::Reinsert);
         let of = if inserted {
             Some(tag)
         } else {
             old.as_ref().and_then(|old| shape.tag(old, shape.born))
         };
-        // The table has no constraints, and whether the row exists was looked at.
-        let done = repository.app().change(&change.statement(&shape, &id, kind));
-        debug_assert!(done.is_ok(), "{done:?}");
+        let statement = change.statement((shape, family.is_related()), id, kind);
+        let done = repository.app().change(&statement);
+        // Without constraints nothing fails: whether the row exists was looked at.
+        debug_assert!(family.is_related() || done.is_ok(), "{done:?}");
+        if done.is_err() {
+            return false;
+        }
         let event = Event {
             tag,
             device,
@@ -216,11 +224,12 @@ impl World {
             void: false,
         };
         ledger.events.insert(tag, event);
-        lock(&self.devices[device].notes).changed(&shape, repository, &id, tag);
+        notes.changed(shape, repository, id, tag);
+        notes.cascaded(&mut ledger, &family, (repository, device));
         true
     }
 
-    fn step(&mut self, device: usize, polls: usize) -> Result<bool, Violation> {
+    pub(super) fn step(&mut self, device: usize, polls: usize) -> Result<bool, Violation> {
         let mut any = false;
         for _ in 0..polls {
             let writes = self.devices[device].repository.writes();
@@ -236,6 +245,7 @@ impl World {
                 return Err(Violation::new(Invariant::Livelock, text));
             }
         }
+        self.check_audits(device)?;
         Ok(any)
     }
 
@@ -273,7 +283,7 @@ impl World {
             // What never reached the store was thrown away by the user.
             let reached = device
                 .store
-                .witnessed(self.shape.model.collection(), &event.id)
+                .witnessed(self.family.of(&event.id).model.collection(), &event.id)
                 .contains(event.tag);
             event.void |= event.device == number && event.tag > *newest && !reached;
         }
@@ -375,7 +385,7 @@ impl World {
         let mut ledger = self.ledger();
         for device in &self.devices {
             for lost in device.store.take_lost() {
-                ledger.decide(&self.shape, lost);
+                ledger.decide(self.family.of(&lost.id), lost);
             }
         }
     }
@@ -384,9 +394,14 @@ impl World {
         (0..self.devices.len()).try_for_each(|device| self.check_base(device))
     }
 
-    /// The known set holds the hash of the base, of clean and of dirty rows alike.
+    /// The known set holds the hash of the base, of clean and of dirty rows alike; and the table fulfils its constraints.
     fn check_base(&self, device: usize) -> Result<(), Violation> {
-        match self.devices[device].repository.broken_bases().first() {
+        let repository = &self.devices[device].repository;
+        if let Some(orphan) = self.family.orphan(repository) {
+            let text = format!("row {orphan} of device {device} refers to no row");
+            return Err(Violation::new(Invariant::Base, text));
+        }
+        match repository.broken_bases().first() {
             None => Ok(()),
             Some(row) => Err(Violation::new(
                 Invariant::Base,

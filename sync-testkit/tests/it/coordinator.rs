@@ -4,73 +4,17 @@ use std::time::Duration;
 
 use ditto_sync_core::{
     column::{ColumnValue, Image},
-    config::SyncConfig,
-    coordinator::{Coordinator, SettleError, Setup, SyncHandle},
+    coordinator::SettleError,
     id::DocumentId,
     repository::Repository,
     status::Phase,
 };
 use ditto_sync_testkit::{
-    Fault, Flavor, LinkConfig, MemoryConfig, MemoryHub, MemoryStore, Network, StoreCall,
-    memory_repository::MemoryRepository,
-    models::{ORDER_LINE, STOCK},
+    Fault, Flavor, LinkConfig, MemoryConfig, MemoryHub, Network, StoreCall,
+    memory_repository::MemoryRepository, models::STOCK,
 };
-use tokio::task::JoinHandle;
 
-const PATIENCE: Duration = Duration::from_secs(30);
-const FLAVORS: [Flavor; 2] = [Flavor::Ditto, Flavor::Mesh];
-
-struct Device {
-    repository: MemoryRepository,
-    store: MemoryStore,
-    sync: SyncHandle,
-    task: JoinHandle<()>,
-}
-
-impl Device {
-    async fn start(repository: MemoryRepository, store: MemoryStore) -> Self {
-        let mut setup = Setup::new(vec![&STOCK, &ORDER_LINE]);
-        setup.config = SyncConfig::adaptive().startup_delay(Duration::ZERO);
-        setup.seed = 1;
-        let prepared = Coordinator::prepare(repository.clone(), store.clone(), setup).await;
-        let (sync, coordinator) = prepared.expect("the repository is prepared");
-        let task = tokio::spawn(coordinator.run());
-        Self {
-            repository,
-            store,
-            sync,
-            task,
-        }
-    }
-
-    async fn settled(&self) {
-        self.sync
-            .settled(PATIENCE)
-            .await
-            .expect("everything local reaches the store");
-    }
-
-    /// A crash: the coordinator is gone at whatever await it was, then starts again.
-    async fn crash_and_start(self) -> Self {
-        self.task.abort();
-        let _ = self.task.await;
-        Self::start(self.repository.restart(), self.store).await
-    }
-
-    fn put(&self, id: &DocumentId, image: &Image) {
-        self.repository
-            .app()
-            .upsert(&STOCK, id, image)
-            .expect("the app writes");
-    }
-
-    fn set(&self, id: &DocumentId, column: &'static str, value: ColumnValue) {
-        self.repository
-            .app()
-            .update(&STOCK, id, &[(column, value)])
-            .expect("the app writes");
-    }
-}
+use crate::device::{Device, FLAVORS, id, until};
 
 struct Pair {
     left: Device,
@@ -103,22 +47,6 @@ impl Pair {
         )
         .await;
     }
-}
-
-async fn until(condition: impl Fn() -> bool, otherwise: impl Fn() -> String) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "it never came true: {}",
-            otherwise()
-        );
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-}
-
-fn id(text: &str) -> DocumentId {
-    DocumentId::text(text).expect("a valid id")
 }
 
 fn stock(product: &str, quantity: i64) -> Image {

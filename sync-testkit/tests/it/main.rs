@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends there")]
 
 mod coordinator;
+mod device;
 mod lifecycle;
 mod memory_store;
 mod quarantine;

@@ -10,70 +10,30 @@ use std::{
 
 use ditto_sync_core::{
     column::{ColumnValue, Image},
-    config::SyncConfig,
-    coordinator::{AwaitStoredError, Coordinator, Edit, RecordError, Setup, SyncHandle},
+    coordinator::{AwaitStoredError, Edit, RecordError},
     explain::{HistoryEvent, Receipt},
-    id::DocumentId,
     intent::Intent,
     quarantine::QuarantineRecord,
     repository::Way,
     status::{Phase, SyncEvent},
 };
 use ditto_sync_testkit::{
-    Fault, Flavor, MemoryConfig, MemoryHub, MemoryStore, StoreCall, memory_repository::MemoryRepository,
-    models::STOCK,
+    Fault, Flavor, MemoryConfig, MemoryHub, StoreCall, memory_repository::MemoryRepository, models::STOCK,
 };
-use tokio::task::JoinHandle;
 
-const PATIENCE: Duration = Duration::from_secs(30);
-const FLAVORS: [Flavor; 2] = [Flavor::Ditto, Flavor::Mesh];
+use crate::device::{Device, FLAVORS, PATIENCE, id, until};
 
-/// One device; its store has no peers.
-struct Till {
-    repository: MemoryRepository,
-    store: MemoryStore,
-    sync: SyncHandle,
-    task: JoinHandle<()>,
-}
-
-impl Till {
-    async fn new(flavor: Flavor) -> Self {
+impl Device {
+    /// A device whose store has no peers.
+    async fn alone(flavor: Flavor) -> Self {
         let hub = MemoryHub::new(MemoryConfig::new(flavor));
         let till = Self::start(MemoryRepository::new(1), hub.store("till")).await;
         till.settled().await;
         till
     }
 
-    async fn start(repository: MemoryRepository, store: MemoryStore) -> Self {
-        let mut setup = Setup::new(vec![&STOCK]);
-        setup.config = SyncConfig::adaptive().startup_delay(Duration::ZERO);
-        setup.seed = 1;
-        let prepared = Coordinator::prepare(repository.clone(), store.clone(), setup).await;
-        let (sync, coordinator) = prepared.expect("the repository is prepared");
-        let task = tokio::spawn(coordinator.run());
-        Self {
-            repository,
-            store,
-            sync,
-            task,
-        }
-    }
-
-    async fn crash_and_start(self) -> Self {
-        self.task.abort();
-        let _ = self.task.await;
-        Self::start(self.repository.restart(), self.store).await
-    }
-
-    async fn settled(&self) {
-        let settled = self.sync.settled(PATIENCE).await;
-        settled.expect("everything local reaches the store");
-    }
-
-    fn put(&self, name: &str) {
-        let app = self.repository.app();
-        app.upsert(&STOCK, &id(name), &stock(name))
-            .expect("the app writes");
+    fn put_named(&self, name: &str) {
+        self.put(&id(name), &stock(name));
     }
 
     /// Writes that carry one of these rows fail in a way that says nothing.
@@ -104,22 +64,6 @@ impl Till {
     }
 }
 
-async fn until(condition: impl Fn() -> bool, otherwise: impl Fn() -> String) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "it never came true: {}",
-            otherwise()
-        );
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-}
-
-fn id(text: &str) -> DocumentId {
-    DocumentId::text(text).expect("a valid id")
-}
-
 fn stock(product: &str) -> Image {
     Image::new(vec![
         ColumnValue::Text("kigali-1".into()),
@@ -133,12 +77,12 @@ fn stock(product: &str) -> Image {
 #[tokio::test]
 async fn a_record_that_fails_for_ever_without_a_reason_is_quarantined_and_holds_nobody_up() {
     for flavor in FLAVORS {
-        let till = Till::new(flavor).await;
+        let till = Device::alone(flavor).await;
         till.poison(&["poison"]);
         for number in 0..20 {
-            till.put(&format!("row-{number}"));
+            till.put_named(&format!("row-{number}"));
         }
-        till.put("poison");
+        till.put_named("poison");
         till.settled().await;
         assert_eq!(till.stored(), 20);
         let records = till.quarantine().await;
@@ -152,7 +96,7 @@ async fn a_record_that_fails_for_ever_without_a_reason_is_quarantined_and_holds_
             "{}",
             records[0].reason
         );
-        till.put("later");
+        till.put_named("later");
         till.until_stored(21).await;
 
         till.store.clear_faults();
@@ -168,12 +112,12 @@ async fn a_record_that_fails_for_ever_without_a_reason_is_quarantined_and_holds_
 
 #[tokio::test]
 async fn several_such_records_are_all_found() {
-    let till = Till::new(Flavor::Mesh).await;
+    let till = Device::alone(Flavor::Mesh).await;
     till.poison(&["poison-1", "poison-2", "poison-3"]);
     for number in 0..30 {
-        till.put(&format!("row-{number}"));
+        till.put_named(&format!("row-{number}"));
         if number % 10 == 5 {
-            till.put(&format!("poison-{}", number / 10 + 1));
+            till.put_named(&format!("poison-{}", number / 10 + 1));
         }
     }
     till.settled().await;
@@ -182,10 +126,10 @@ async fn several_such_records_are_all_found() {
 
 #[tokio::test]
 async fn a_record_in_quarantine_for_an_unknown_error_is_tried_again_by_itself() {
-    let till = Till::new(Flavor::Ditto).await;
+    let till = Device::alone(Flavor::Ditto).await;
     till.poison(&["poison"]);
-    till.put("poison");
-    till.put("good");
+    till.put_named("poison");
+    till.put_named("good");
     till.settled().await;
     assert_eq!(till.quarantine().await.len(), 1);
     till.store.clear_faults();
@@ -196,11 +140,11 @@ async fn a_record_in_quarantine_for_an_unknown_error_is_tried_again_by_itself() 
 
 #[tokio::test]
 async fn a_record_in_quarantine_that_was_changed_is_sent_soon() {
-    let till = Till::new(Flavor::Ditto).await;
+    let till = Device::alone(Flavor::Ditto).await;
     till.store
         .reject_id(&STOCK, id("poison"), "field `note`: too big");
-    till.put("poison");
-    till.put("good");
+    till.put_named("poison");
+    till.put_named("good");
     till.settled().await;
     till.store.accept_id(&STOCK, id("poison"));
     let edit = Edit::Row(vec![("note".into(), ColumnValue::Text("short".into()))]);
@@ -216,7 +160,7 @@ async fn a_record_in_quarantine_that_was_changed_is_sent_soon() {
 #[tokio::test]
 async fn while_the_store_takes_no_writes_nobody_is_quarantined() {
     for flavor in FLAVORS {
-        let till = Till::new(flavor).await;
+        let till = Device::alone(flavor).await;
         let writes = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&writes);
         till.store.set_fault_hook(move |call| {
@@ -228,7 +172,7 @@ async fn while_the_store_takes_no_writes_nobody_is_quarantined() {
         });
         let mut events = till.sync.events();
         for number in 0..10 {
-            till.put(&format!("row-{number}"));
+            till.put_named(&format!("row-{number}"));
         }
         // Far enough that every row has been tried alone.
         until(|| writes.load(Ordering::Relaxed) > 40, String::new).await;
@@ -251,16 +195,16 @@ async fn a_suspect_does_not_keep_documents_from_coming_in() {
     network.connect_all(ditto_sync_testkit::LinkConfig::perfect());
     let wire = network.clone();
     tokio::spawn(async move { wire.run().await });
-    let left = Till::start(MemoryRepository::new(1), hub.store("left")).await;
-    let right = Till::start(MemoryRepository::new(2), hub.store("right")).await;
+    let left = Device::start(MemoryRepository::new(1), hub.store("left")).await;
+    let right = Device::start(MemoryRepository::new(2), hub.store("right")).await;
     left.poison(&["poison"]);
-    left.put("poison");
+    left.put_named("poison");
     left.sync
         .status()
         .wait_for(|status| status.last_error.is_some())
         .await
         .expect("it runs");
-    right.put("theirs");
+    right.put_named("theirs");
     until(
         || left.repository.row(&STOCK, &id("theirs")).is_some(),
         || format!("{:#?}", left.sync.status().borrow()),
@@ -270,10 +214,10 @@ async fn a_suspect_does_not_keep_documents_from_coming_in() {
 
 #[tokio::test]
 async fn a_poisoned_intent_is_found_out_again_after_a_crash() {
-    let till = Till::new(Flavor::Ditto).await;
+    let till = Device::alone(Flavor::Ditto).await;
     till.poison(&["poison"]);
     for name in ["a", "poison", "c"] {
-        till.put(name);
+        till.put_named(name);
     }
     let till = till.crash_and_start().await;
     till.settled().await;
@@ -286,8 +230,8 @@ async fn a_poisoned_intent_is_found_out_again_after_a_crash() {
 
 #[tokio::test]
 async fn a_discarded_change_is_reported_with_both_values_and_the_row_follows_its_document() {
-    let till = Till::new(Flavor::Ditto).await;
-    till.put("a");
+    let till = Device::alone(Flavor::Ditto).await;
+    till.put_named("a");
     till.settled().await;
     till.store
         .reject_id(&STOCK, id("a"), "field `product`: not for sale");
@@ -316,12 +260,12 @@ async fn a_discarded_change_is_reported_with_both_values_and_the_row_follows_its
 
 #[tokio::test]
 async fn orders_that_make_no_sense_are_refused_with_a_reason() {
-    let till = Till::new(Flavor::Ditto).await;
+    let till = Device::alone(Flavor::Ditto).await;
     let unknown = till.sync.retry("socks", &id("a")).await;
     assert!(matches!(unknown, Err(RecordError::UnknownCollection { collection }) if collection == "socks"));
     let sound = till.sync.discard("stocks", &id("a"), Way::Inbound).await;
     assert!(matches!(sound, Err(RecordError::NotInQuarantine)));
-    let Till {
+    let Device {
         sync,
         repository,
         store,
@@ -339,12 +283,12 @@ async fn orders_that_make_no_sense_are_refused_with_a_reason() {
 
 #[tokio::test]
 async fn a_receipt_tells_how_far_a_row_has_got() {
-    let till = Till::new(Flavor::Ditto).await;
+    let till = Device::alone(Flavor::Ditto).await;
     let receipt = async |name: &str| till.sync.receipt("stocks", &id(name)).await.expect("it is told");
     assert_eq!(receipt("a").await, Receipt::Unknown);
     till.store
         .set_fault_hook(|call| matches!(call, StoreCall::Write(_)).then_some(Fault::Unavailable));
-    till.put("a");
+    till.put_named("a");
     assert_eq!(receipt("a").await, Receipt::Captured);
     let waited = till
         .sync
@@ -361,7 +305,7 @@ async fn a_receipt_tells_how_far_a_row_has_got() {
         "{stored:?}"
     );
     till.store.reject_id(&STOCK, id("b"), "field `note`: too big");
-    till.put("b");
+    till.put_named("b");
     let refused = till.sync.await_stored("stocks", &id("b"), PATIENCE).await;
     assert!(
         matches!(&refused, Err(AwaitStoredError::Quarantined { reason }) if reason.contains("note")),
@@ -371,8 +315,8 @@ async fn a_receipt_tells_how_far_a_row_has_got() {
 
 #[tokio::test]
 async fn a_change_taken_back_before_it_was_sent_counts_as_stored() {
-    let till = Till::new(Flavor::Ditto).await;
-    till.put("a");
+    let till = Device::alone(Flavor::Ditto).await;
+    till.put_named("a");
     till.settled().await;
     till.store
         .set_fault_hook(|call| matches!(call, StoreCall::Identity).then_some(Fault::Unavailable));
@@ -392,9 +336,9 @@ async fn a_change_taken_back_before_it_was_sent_counts_as_stored() {
 
 #[tokio::test]
 async fn an_explanation_follows_one_row_and_can_be_printed() {
-    let till = Till::new(Flavor::Mesh).await;
+    let till = Device::alone(Flavor::Mesh).await;
     till.store.reject_id(&STOCK, id("a"), "field `note`: too big");
-    till.put("a");
+    till.put_named("a");
     till.settled().await;
     till.store.accept_id(&STOCK, id("a"));
     till.sync

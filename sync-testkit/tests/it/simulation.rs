@@ -5,12 +5,14 @@ mod mutations;
 
 use ditto_sync_testkit::{
     Flavor,
-    models::{SIMULATED, STOCK},
+    models::{SIMULATED, SIMULATED_CHILD, SIMULATED_KEPT, STOCK},
     simulation::{Schedule, Simulation},
 };
 
-/// Schedules of the default run, on both flavors together.
-const SCHEDULES: u64 = 10_000;
+/// Schedules of the default run, on both flavors together: of one table, of two, and of one whose rows stay when they leave the scope.
+const SCHEDULES: u64 = 5_000;
+const RELATED_SCHEDULES: u64 = 4_000;
+const KEPT_SCHEDULES: u64 = 1_000;
 
 pub(crate) fn simulation() -> Simulation {
     Simulation::new(&SIMULATED)
@@ -18,10 +20,35 @@ pub(crate) fn simulation() -> Simulation {
         .with_command("cargo test -p ditto-sync-testkit --test it simulation::replay -- --nocapture")
 }
 
+/// Parents and children; a CHECK on one device; another program.
+pub(crate) fn related() -> Simulation {
+    simulation()
+        .with_children(&SIMULATED_CHILD, &["parent"])
+        .expect("the models are made for it")
+        .with_command("cargo test -p ditto-sync-testkit --test it simulation::replay_related -- --nocapture")
+}
+
+/// Rows stay in the table when they leave the scope.
+pub(crate) fn kept() -> Simulation {
+    Simulation::new(&SIMULATED_KEPT)
+        .expect("the model is made for it")
+        .with_command("cargo test -p ditto-sync-testkit --test it simulation::replay_kept -- --nocapture")
+}
+
 /// 10,000 schedules; another number, or one seed alone, on request of the environment.
 #[test]
 fn replay() {
     simulation().check(SCHEDULES);
+}
+
+#[test]
+fn replay_related() {
+    related().check(RELATED_SCHEDULES);
+}
+
+#[test]
+fn replay_kept() {
+    kept().check(KEPT_SCHEDULES);
 }
 
 #[test]
@@ -52,6 +79,22 @@ fn a_seed_over_a_tombstone_outside_the_observed_query_takes_its_row_along() {
         if let Err(failure) = simulation().run(flavor, 7665) {
             panic!("{failure}");
         }
+    }
+}
+
+/// A parent left the scope and took its child along, which was in scope itself: nothing waited for the parent, and the child did not come back with it.
+#[test]
+fn a_child_that_went_with_a_parent_out_of_the_scope_waits_for_it() {
+    if let Err(failure) = related().run(Flavor::Ditto, 193) {
+        panic!("{failure}");
+    }
+}
+
+/// A document was in quarantine when the device went to another scope, and was deleted meanwhile: nothing looked at it again, so that its record stayed for ever.
+#[test]
+fn a_document_in_quarantine_that_is_gone_is_forgotten() {
+    if let Err(failure) = related().run(Flavor::Ditto, 4128) {
+        panic!("{failure}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! The memory store passes the store contract in both flavors, and so does a slot that holds it.
 
+mod forgetful;
+
 use ditto_sync_core::store::{DocumentStore, StoreSlot};
 use ditto_sync_testkit::{Flavor, MemoryConfig, MemoryHub, MemoryStore, contract::store::StoreFixture};
 

@@ -10,7 +10,7 @@ use ditto_sync_core::{
     store::{Cursor, Frontier, StoreId},
 };
 
-use super::models::{CATEGORY, STOCK, category, stock, text, text_id};
+use super::models::{CATEGORY, ORDER_ITEM, STOCK, category, item, item_id, stock, text, text_id};
 use super::{RepositoryFixture, bench::Bench};
 
 /// A document that this device has never met becomes a row, and both agree from then on.
@@ -251,6 +251,29 @@ pub async fn unseen_lists_rows_and_known_documents<F: RepositoryFixture>(fixture
     assert_eq!(unseen, [clean, deleted, new]);
     let others = bench.repository.unseen(&CATEGORY, &HashSet::new()).await;
     assert_eq!(others.expect("they are listed"), Vec::new());
+}
+
+/// A document in quarantine that was deleted while nobody watched: a reconcile has to look at it, and then nothing of it is left.
+pub async fn unseen_lists_documents_that_did_not_come_in<F: RepositoryFixture>(fixture: F) {
+    let mut bench = Bench::new(fixture).await;
+    let (unreadable, orphan) = (text_id("unreadable"), item_id("nobody", 1));
+    bench.store.put(&STOCK, &unreadable, &stock("b1", "tea", 5));
+    bench.store.set(&STOCK, &unreadable, "quantity", "many");
+    bench.store.put(&ORDER_ITEM, &orphan, &item("tea", 1));
+    bench.pull(&STOCK, &unreadable).await;
+    bench.pull(&ORDER_ITEM, &orphan).await;
+    assert_eq!(bench.pending(&STOCK).await.quarantined, 1);
+    assert_eq!(bench.pending(&ORDER_ITEM).await.parked, 1);
+    for (model, id) in [(&STOCK, unreadable), (&ORDER_ITEM, orphan)] {
+        let unseen = bench.repository.unseen(model, &HashSet::new()).await;
+        assert_eq!(unseen.expect("they are listed"), std::slice::from_ref(&id));
+        bench.store.delete(model, &id);
+        bench.pull(model, &id).await;
+        let counts = bench.pending(model).await;
+        assert_eq!((counts.parked, counts.quarantined), (0, 0));
+        let unseen = bench.repository.unseen(model, &HashSet::new()).await;
+        assert_eq!(unseen.expect("they are listed"), Vec::new());
+    }
 }
 
 /// Every prepared model is counted, each change once.

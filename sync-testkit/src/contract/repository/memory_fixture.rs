@@ -56,6 +56,10 @@ impl RepositoryFixture for MemoryFixture {
         self.database.app().change(&change).map_err(Into::into)
     }
 
+    async fn change_unseen(&mut self, change: AppChange) -> Result<(), Source> {
+        self.database.app().change_unseen(&change).map_err(Into::into)
+    }
+
     async fn rows(&mut self, model: &'static ModelDescriptor) -> BTreeMap<DocumentId, Image> {
         self.database.rows(model)
     }

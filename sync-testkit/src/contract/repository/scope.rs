@@ -111,12 +111,7 @@ pub async fn a_row_that_left_is_forgotten<F: RepositoryFixture>(fixture: F) {
 /// A model may keep what leaves the scope: the row stays in the table, and is nobody's. It is not seeded, and looking again costs no write.
 pub async fn a_row_that_is_kept_is_left_alone<F: RepositoryFixture>(fixture: F) {
     let mut bench = Bench::new(fixture).await;
-    let filter = Filter::Compare(
-        FieldName::new("customer"),
-        Comparison::Eq,
-        Operand::Literal(Value::Text("ann".to_owned())),
-    );
-    bench.scopes.set(&ORDER, Query::new(filter));
+    bench.scopes.set(&ORDER, customer("ann"));
     let id = text_id("o1");
     bench.agree(&ORDER, &id, &order("ann", 1.0)).await;
     bench.store.put(&ORDER, &id, &order("bob", 1.0));
@@ -138,6 +133,15 @@ async fn scoped<F: RepositoryFixture>(fixture: F) -> Bench<F> {
 }
 
 fn branch(name: &str) -> Query {
-    let value = Operand::Literal(Value::Text(name.to_owned()));
-    Query::new(Filter::Compare(FieldName::new("branchId"), Comparison::Eq, value))
+    equals("branchId", name)
+}
+
+/// The orders of one customer.
+pub(super) fn customer(name: &str) -> Query {
+    equals("customer", name)
+}
+
+fn equals(field: &str, text: &str) -> Query {
+    let value = Operand::Literal(Value::Text(text.to_owned()));
+    Query::new(Filter::Compare(FieldName::new(field), Comparison::Eq, value))
 }

@@ -111,6 +111,48 @@ pub async fn only_matching_documents_are_observed<F: StoreFixture>(fixture: &F) 
     assert!(left, "what matches no longer is reported");
 }
 
+/// Own writes are reported, though the document matches no more when the observation looks, or never did: the row behind the write may have to go.
+pub async fn an_own_write_is_observed_whatever_became_of_the_document<F: StoreFixture>(fixture: &F) {
+    let store = open(fixture, "own-write-gone").await;
+    let mut session = Session::of(&store, 1).await;
+    let query = Query::new(field("branchId").eq("kigali-1"));
+    let mut observation = store
+        .observe(&STOCK, &query, None)
+        .await
+        .expect("a query can be observed");
+    let (moved, deleted, outside) = (text_id("moved"), text_id("deleted"), text_id("outside"));
+    session.apply(&STOCK, &moved, insert(&moved, 1)).await;
+    session.apply(&STOCK, &moved, set("branchId", "kigali-2")).await;
+    wait_for_change(&mut observation, &moved).await;
+    session.apply(&STOCK, &deleted, insert(&deleted, 1)).await;
+    session.apply(&STOCK, &deleted, Action::Delete).await;
+    wait_for_change(&mut observation, &deleted).await;
+    session
+        .apply(&STOCK, &outside, Action::Insert(stock(&outside, "kigali-2", 1)))
+        .await;
+    wait_for_change(&mut observation, &outside).await;
+}
+
+/// A seed over a deleted document shows nothing; that it was written is reported, so that the row it came from goes.
+pub async fn a_seed_that_nobody_sees_is_observed<F: StoreFixture>(fixture: &F) {
+    let store = open(fixture, "own-seed-gone").await;
+    let mut session = Session::of(&store, 1).await;
+    let id = text_id("s1");
+    session.apply(&STOCK, &id, insert(&id, 1)).await;
+    session.apply(&STOCK, &id, Action::Delete).await;
+    for query in [Query::all(), Query::new(field("branchId").eq("kigali-1"))] {
+        let mut observation = store
+            .observe(&STOCK, &query, None)
+            .await
+            .expect("a query can be observed");
+        session
+            .apply(&STOCK, &id, Action::Seed(stock(&id, "kigali-1", 7)))
+            .await;
+        assert_eq!(fetch(&store, &STOCK, &id).await, None);
+        wait_for_change(&mut observation, &id).await;
+    }
+}
+
 /// Several observations at once each see every change.
 pub async fn several_observations_see_the_same_change<F: StoreFixture>(fixture: &F) {
     let store = open(fixture, "several").await;

@@ -1,9 +1,11 @@
 //! Cases: two stores that exchange. They check nothing where a fixture has no peers.
 
+use std::collections::BTreeSet;
+
 use ditto_sync_core::{
     id::DocumentId,
     intent::Action,
-    query::Query,
+    query::{Query, field as query_field},
     store::{DocumentStore, WriteOutcome},
     value::Value,
 };
@@ -11,7 +13,7 @@ use ditto_sync_core::{
 use super::{
     StoreFixture,
     session::{
-        Session, expect, fetch, field, increment, insert, operation, scan, set, stock, text_id,
+        Session, expect, fetch, field, increment, insert, next, operation, scan, set, stock, text_id,
         wait_for_change,
     },
 };
@@ -36,6 +38,37 @@ pub async fn writes_of_a_peer_arrive_and_are_observed<F: StoreFixture>(fixture: 
         );
     }
     assert_eq!(fetch(&pair.other, &STOCK, &id).await, None, "deletes arrive too");
+}
+
+/// A document that a peer lets match for a while is reported though it matches no more: a fetch or a scan in between may have met it.
+pub async fn a_document_of_a_peer_that_matched_for_a_while_is_observed<F: StoreFixture>(fixture: &F) {
+    let Some(pair) = Pair::open(fixture, "for-a-while").await else {
+        return;
+    };
+    let query = Query::new(query_field("branchId").eq("kigali-1"));
+    let (moved, deleted) = (text_id("moved"), text_id("deleted"));
+    let mut session = Session::of(&pair.one, 1).await;
+    session
+        .apply(&STOCK, &moved, Action::Insert(stock(&moved, "kigali-2", 1)))
+        .await;
+    pair.settle().await;
+    let observed = pair.other.observe(&STOCK, &query, None).await;
+    let mut observation = observed.expect("a query can be observed");
+    session.apply(&STOCK, &moved, set("branchId", "kigali-1")).await;
+    session.apply(&STOCK, &deleted, insert(&deleted, 1)).await;
+    pair.settle().await;
+    assert_eq!(scan(&pair.other, &STOCK, &query).await.len(), 2, "both match now");
+    session.apply(&STOCK, &moved, set("branchId", "kigali-2")).await;
+    session.apply(&STOCK, &deleted, Action::Delete).await;
+    pair.settle().await;
+    // One after the other, because they may come in one batch.
+    let mut missing = BTreeSet::from([moved, deleted]);
+    while !missing.is_empty() {
+        for change in next(&mut observation).await.changes {
+            missing.remove(&change.id);
+        }
+    }
+    assert_eq!(scan(&pair.other, &STOCK, &query).await.len(), 0);
 }
 
 /// Edits of different fields do not meet.

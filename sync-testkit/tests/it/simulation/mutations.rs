@@ -31,9 +31,19 @@ fn is_needed(flavor: Flavor, rule: Rule) -> bool {
 }
 
 fn every_rule_is_needed(flavor: Flavor) {
-    let needed = Rule::ALL.into_iter().filter(|rule| is_needed(flavor, *rule));
+    let needed = Rule::ALL.iter().copied().filter(|rule| is_needed(flavor, *rule));
     let unnoticed: Vec<_> = needed.filter(|rule| !is_noticed(flavor, *rule)).collect();
     assert!(unnoticed.is_empty(), "nothing fails without {unnoticed:?}");
+}
+
+#[test]
+fn no_rule_is_left_out_but_the_one_with_a_schedule_of_its_own() {
+    let nowhere = |rule: &Rule| {
+        let flavors = [Flavor::Ditto, Flavor::Mesh];
+        flavors.iter().all(|flavor| !is_needed(*flavor, *rule))
+    };
+    let left_out: Vec<_> = Rule::ALL.iter().copied().filter(nowhere).collect();
+    assert_eq!(left_out, [Rule::NoHuskGc]);
 }
 
 #[test]
