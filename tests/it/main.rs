@@ -12,6 +12,7 @@ mod offline;
 mod process;
 mod quarantine;
 mod records;
+mod scope;
 mod start;
 mod triggers;
 mod unseen;
