@@ -2,6 +2,7 @@
 
 mod crash;
 mod fixture;
+mod local;
 mod watched_store;
 
 use ditto_sync::{ContextError, Query, SyncEvent, SyncRegistry, Value};
