@@ -17,6 +17,8 @@ use crate::{
 pub struct RowTrace {
     /// The row exists.
     pub exists: bool,
+    /// It stays on this device because its scope fields are NULL.
+    pub local: bool,
     /// Its outbox entries, oldest first: local changes that the store has not accepted.
     pub entries: Vec<TracedEntry>,
     /// The hash on which row and document last agreed.
@@ -59,6 +61,8 @@ pub enum Receipt {
     Unknown,
     /// A local change is committed and captured, and not yet accepted by the store. A row older than the triggers counts as that before it is seeded.
     Captured,
+    /// The row stays on this device because its scope fields are NULL; it is sent once they have values.
+    Local,
     /// A local change cannot be sent.
     Quarantined {
         /// Why, naming the field.
@@ -135,7 +139,9 @@ impl Explanation {
             HistoryEvent::Sent(batch) => Some(*batch),
             _ => None,
         });
-        if !trace.entries.is_empty() || trace.in_flight.is_some() || unmet {
+        if trace.local && trace.in_flight.is_none() {
+            Receipt::Local
+        } else if !trace.entries.is_empty() || trace.in_flight.is_some() || unmet {
             Receipt::Captured
         } else if gone && batch.is_none() {
             Receipt::Unknown

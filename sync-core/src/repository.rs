@@ -558,8 +558,11 @@ pub enum Way {
 pub struct PendingCount {
     /// The collection.
     pub collection: &'static str,
-    /// Outbox entries not yet acknowledged. A row changed twice counts twice.
+    /// Outbox entries not yet acknowledged, but those of local rows. A row changed twice counts twice.
     pub entries: u64,
+    /// Rows that are not sent because they [belong nowhere](crate::scope::is_local). Those that were there before the framework are counted once a
+    /// draft has looked for rows to seed.
+    pub local: u64,
     /// Parked documents.
     pub parked: u64,
     /// Quarantined records, both ways.

@@ -4,13 +4,14 @@
 //! (`switch`, and the coordinator).
 
 mod context;
+mod local;
 mod source;
 pub(crate) mod switch;
 
 use std::collections::HashMap;
 
 pub(crate) use self::context::Context;
-pub use self::{context::ContextError, source::ContextSource};
+pub use self::{context::ContextError, local::is_local, source::ContextSource};
 use crate::{column::Image, descriptor::ModelDescriptor, document::Document, id::DocumentId, query::Query};
 
 /// The scope of each model, by collection. A model without one has no scope: everything belongs.
@@ -96,11 +97,13 @@ impl Scopes {
         }
     }
 
-    /// Whether a row stays on this device. One that cannot be converted does, and one whose scope is not known: no row is ever removed on a guess.
+    /// Whether a row stays on this device. One that cannot be converted does, and one whose scope is not known: no row is ever removed on a guess. One
+    /// that [belongs nowhere](is_local) stays too.
     #[must_use]
     pub fn admits_row(&self, model: &ModelDescriptor, id: &DocumentId, image: &Image) -> bool {
         match self.of(model) {
             ModelScope::Everything | ModelScope::Awaiting(_) => true,
+            ModelScope::Matching(_) if is_local(model, image) => true,
             ModelScope::Matching(query) => model
                 .document_of(id, image)
                 .map_or(true, |document| query.matches(&document)),

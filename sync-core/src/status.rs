@@ -57,6 +57,8 @@ pub enum Phase {
 pub struct CollectionStatus {
     /// Local changes that the store has not accepted.
     pub pending: u64,
+    /// Rows that stay on this device because their scope fields are NULL: they are sent once these have values.
+    pub local_only: u64,
     /// Since when there has been some local change unsent, as far as this coordinator saw.
     pub pending_since: Option<SystemTime>,
     /// Operations accepted by the store.

@@ -92,8 +92,10 @@ async fn has_work(
     memory: &Memory,
     request: DraftRequest<'_>,
 ) -> Result<bool, RepositoryError> {
-    let unseeded =
-        |model: usize| request.seeds(session.models()[model].model) && !memory.persisted.seeded[model];
+    let unseeded = |model: usize| {
+        let ended = memory.persisted.seeded[model] || memory.models[model].seeding.ended;
+        !ended && request.seeds(session.models()[model].model)
+    };
     let doubtful = memory.is_doubtful();
     for model in 0..session.models().len() {
         if unseeded(model) || (!doubtful && unsent_rows(&memory.models[model]) > 0) {
@@ -126,7 +128,9 @@ fn unsent_rows(memory: &ModelMemory) -> usize {
             Some((None, newest)) => newest == *last,
             None => false,
         });
-    outbox.len() - unmet - held.count() - missed.count()
+    let local = outbox.local();
+    let local = local.filter(|(id, _)| !memory.troubles.concern_inbound(*id) && !outbox.is_missed(*id));
+    outbox.len() - unmet - held.count() - missed.count() - local.count()
 }
 
 /// A draft in the making.
@@ -199,7 +203,7 @@ impl<'a> Drafting<'a> {
             self.wrote = true;
             return Ok(None);
         }
-        let (mut meaningless, mut unsendable) = (Vec::new(), Vec::new());
+        let (mut meaningless, mut unsendable, mut local) = (Vec::new(), Vec::new(), Vec::new());
         if after == i64::MIN {
             self.wrote |= drop_gone_nameless(native, sql, of_model)?;
             unsendable.extend(nameless_rows(of_model));
@@ -228,11 +232,15 @@ impl<'a> Drafting<'a> {
                     self.operations.push(*operation);
                 }
                 Ok((Outbound::Drop, row)) => meaningless.push(found.meaningless(row)),
+                Ok((Outbound::Local, _)) => local.push(found.id),
                 Ok((Outbound::Nothing, _)) => {}
                 Err(reason) => unsendable.push(found.unsendable(reason)),
             }
         }
         drop((entries, rows));
+        for id in local {
+            memory.models[model].outbox.keep_local(id);
+        }
         self.drop_meaningless(native, memory, (model, meaningless))?;
         self.quarantine(native, memory, (model, unsendable))?;
         Ok(position)
@@ -251,9 +259,9 @@ impl<'a> Drafting<'a> {
         self.draft.dropped += rows.len();
         self.wrote |= !rows.is_empty();
         for row in rows {
-            memory.models[model]
-                .troubles
-                .clear_outbound(native, sql, &row.document)?;
+            let of_model = &mut memory.models[model];
+            of_model.troubles.clear_outbound(native, sql, &row.document)?;
+            of_model.seeding.local.remove(&row.id);
             let state = RowState {
                 known: memory.known(model).get(row.id),
                 row: row.row,
@@ -382,6 +390,7 @@ impl DirtyRow {
         };
         if memory.troubles.concern_inbound(id)
             || memory.outbox.is_missed(id)
+            || memory.outbox.is_local(id)
             || memory.troubles.hold(&document, of_row.last())
         {
             return Ok(None);

@@ -105,13 +105,17 @@ pub(crate) async fn pending(
     reader: &Reader,
 ) -> Result<Vec<PendingCount>, RepositoryError> {
     const ACTION: &str = "count the changes that are not sent";
+    let memory = session.memory().await;
     let mut transaction = reader.begin(ACTION).await?;
     let counts = on_native(&mut transaction, ACTION, |native| {
-        let counts = session.models().iter().map(|sql| {
+        let counts = session.models().iter().enumerate().map(|(model, sql)| {
+            let (local, local_entries) = memory.local(model);
             let of_model = format!("model = {}", sql.number);
             Ok(PendingCount {
                 collection: sql.model.collection(),
-                entries: count(native, &sql.outbox.table, "1")?,
+                // Entries that another process has just added are not among those of local rows.
+                entries: count(native, &sql.outbox.table, "1")?.saturating_sub(local_entries),
+                local,
                 parked: count(native, "main.ditto_sync_parked", &of_model)?,
                 quarantined: count(
                     native,

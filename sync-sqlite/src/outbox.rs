@@ -35,6 +35,8 @@ pub(crate) struct Outbox {
     rows: HashedMap<RowEntries>,
     /// Rows that changed while no trigger watched: they wait for their documents.
     missed: HashSet<u128>,
+    /// Rows that belong nowhere, and so are not sent, as of their newest entry.
+    local: HashedMap<i64>,
     /// Rows whose key columns make no id, by those columns as kept, and their newest entry.
     nameless: HashMap<Vec<u8>, Nameless>,
     newest: Option<i64>,
@@ -124,6 +126,28 @@ impl Outbox {
     /// Rows that changed while no trigger watched, and wait for their documents.
     pub(crate) fn missed(&self) -> impl Iterator<Item = u128> {
         self.missed.iter().copied()
+    }
+
+    /// The row belongs nowhere as it is now.
+    pub(crate) fn keep_local(&mut self, id: u128) {
+        if let Some(entries) = self.rows.get(&id) {
+            self.local.insert(id, entries.last());
+        }
+    }
+
+    /// Whether the row belonged nowhere when it was last looked at, and has not changed since.
+    pub(crate) fn is_local(&self, id: u128) -> bool {
+        !self.local.is_empty()
+            && self
+                .local
+                .get(&id)
+                .is_some_and(|last| self.get(id).is_some_and(|entries| entries.last() == *last))
+    }
+
+    /// The dirty rows that belong nowhere, and how many entries each has.
+    pub(crate) fn local(&self) -> impl Iterator<Item = (u128, usize)> {
+        let local = self.local.keys().filter(|id| self.is_local(**id));
+        local.map(|id| (*id, self.rows[id].all().count()))
     }
 
     pub(crate) fn nameless(&self) -> impl Iterator<Item = (&Vec<u8>, &Nameless)> {
@@ -279,6 +303,8 @@ impl Outbox {
         let Some(entries) = self.rows.get_mut(&id) else {
             return Ok(());
         };
+        // The row may have changed with it.
+        self.local.remove(&id);
         match base {
             Some(base) => {
                 let mut rebase = native.prepare(&sql.outbox.rebase_entry)?;
@@ -310,6 +336,7 @@ impl Outbox {
             self.missed.remove(&id);
         }
         if entries.last() <= upto {
+            self.local.remove(&id);
             dropped.extend(entries.all().map(|entry| entry.seq));
             return;
         }

@@ -315,7 +315,10 @@ impl Releasing<'_> {
         };
         match outbound(self.sql.model, self.id, &state) {
             Ok(Outbound::Send(operation)) => Ok(Some(*operation)),
-            Ok(_) => {
+            Ok(Outbound::Local) => Err(Obstacle::Refused(
+                "its scope fields are NULL, so it would belong nowhere".to_owned(),
+            )),
+            Ok(Outbound::Nothing | Outbound::Drop) => {
                 memory.models[self.model]
                     .outbox
                     .drop_entries(self.native, self.sql, self.key(), None)?;

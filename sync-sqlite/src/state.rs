@@ -9,7 +9,7 @@ mod model_sql;
 mod persisted;
 mod rehash;
 
-pub(crate) use memory::{Memory, ModelMemory};
+pub(crate) use memory::{Memory, ModelMemory, Seeding};
 pub(crate) use model_sql::ModelSql;
 pub(crate) use persisted::Persisted;
 

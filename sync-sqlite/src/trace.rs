@@ -92,7 +92,11 @@ pub(crate) async fn trace(
     })
     .await?;
     transaction.rollback().await?;
-    trace.known = memory.known(model).get(id_key(IdHash::of(&row.id)));
+    let id = id_key(IdHash::of(&row.id));
+    trace.known = memory.known(model).get(id);
+    let of_model = &memory.models[model];
+    let unmet = trace.known.is_none() && trace.entries.is_empty() && of_model.seeding.local.contains(&id);
+    trace.local = trace.exists && (unmet || of_model.outbox.is_local(id));
     Ok(trace)
 }
 

@@ -357,7 +357,13 @@ impl Repository for MemoryRepository {
         self.transaction("count what is pending", |state| {
             let counts = state.prepared_tables().map(|table| PendingCount {
                 collection: table.model.collection(),
-                entries: table.outbox.values().map(|entries| entries.len() as u64).sum(),
+                entries: table
+                    .outbox
+                    .iter()
+                    .filter(|(id, _)| !table.is_local(id))
+                    .map(|(_, entries)| entries.len() as u64)
+                    .sum(),
+                local: table.rows.keys().filter(|id| table.is_local(id)).count() as u64,
                 parked: table.parked.len() as u64,
                 quarantined: (table.held_back.len() + table.unreadable.len()) as u64,
             });

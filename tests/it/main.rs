@@ -16,6 +16,7 @@ mod process;
 mod quarantine;
 mod receipt_numbers;
 mod records;
+mod scope;
 mod start;
 mod triggers;
 mod unseen;

@@ -83,6 +83,9 @@ pub enum AwaitStoredError {
         /// Why, naming the field.
         reason: String,
     },
+    /// It stays on this device.
+    #[error("the row stays on this device because its scope fields are NULL; give them values")]
+    Local,
     /// It could not be asked about.
     #[error("the row could not be looked at")]
     Record(#[from] RecordError),
@@ -170,7 +173,7 @@ impl SyncHandle {
     /// Cancellation safe.
     ///
     /// # Errors
-    /// After `timeout`; when the row goes into quarantine; those of [`explain`](Self::explain).
+    /// After `timeout`; when the row goes into quarantine, or stays on this device because its scope fields are NULL; those of [`explain`](Self::explain).
     pub async fn await_stored(
         &self,
         collection: &str,
@@ -195,6 +198,7 @@ impl SyncHandle {
             match self.receipt(collection, id).await? {
                 Receipt::Captured => {}
                 Receipt::Quarantined { reason } => return Err(AwaitStoredError::Quarantined { reason }),
+                Receipt::Local => return Err(AwaitStoredError::Local),
                 receipt => return Ok(receipt),
             }
             // A change that means nothing is dropped without an event; then everything is settled.

@@ -303,13 +303,15 @@ impl Reporter {
                     collection.pending,
                     collection.parked,
                     collection.quarantined,
+                    collection.local_only,
                     collection.pending_since,
                 );
-                let after = (count.entries, count.parked, count.quarantined, since);
+                let after = (count.entries, count.parked, count.quarantined, count.local, since);
                 (
                     collection.pending,
                     collection.parked,
                     collection.quarantined,
+                    collection.local_only,
                     collection.pending_since,
                 ) = after;
                 changed |= before != after;

@@ -8,7 +8,7 @@ use crate::{
     id::DocumentId,
     repository::Remote,
     rules::{Rule, off},
-    scope::Belongs,
+    scope::{Belongs, is_local},
 };
 
 /// What to change, in one transaction.
@@ -87,6 +87,8 @@ pub fn inbound(
     let meeting = Meeting { model, id };
     match (remote, &state.pending) {
         (Some(remote), pending) if state.known == Some(remote.hash) => match pending {
+            // Row and document agree on it: what belongs nowhere stays.
+            None if is_local(model, &remote.image) => Inbound::default(),
             None if remote.belongs == Belongs::Elsewhere && !off(Rule::ScopeFirst) => {
                 meeting.leave(state, remote)
             }

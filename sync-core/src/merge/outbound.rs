@@ -8,6 +8,7 @@ use crate::{
     id::DocumentId,
     intent::{Action, Expect, Operation, Record, Undo},
     rules::{Rule, off},
+    scope::is_local,
 };
 
 /// What to do about one row's local changes.
@@ -17,6 +18,8 @@ pub enum Outbound {
     Nothing,
     /// Its entries mean nothing: drop them, and look whether the row, now clean, has left the scope.
     Drop,
+    /// Nothing, as long as it is as it is: its scope fields are NULL, so it belongs nowhere and is this device's own.
+    Local,
     /// Send this.
     Send(Box<Operation>),
 }
@@ -31,6 +34,9 @@ pub enum Outbound {
 /// | yes | image | gone | delete |
 /// | yes | image | present, some entry is an insert | insert over it |
 /// | yes | image | present, only updates | patch; drop when nothing differs, or nothing but volatile fields |
+/// | any | any | present, and [belongs nowhere](is_local) | nothing; its changes wait |
+///
+/// A row that belonged nowhere before, and so was never sent, is inserted once it belongs somewhere.
 ///
 /// # Errors
 /// When a column cannot be sent; the row is quarantined.
@@ -40,15 +46,18 @@ pub fn outbound(
     state: &RowState,
 ) -> Result<Outbound, RowError> {
     let draft = Drafting { model, id };
+    let local = |row: &Image| is_local(model, row);
     let Some(pending) = &state.pending else {
         return match (&state.row, state.known) {
+            (Some(row), None) if local(row) => Ok(Outbound::Local),
             (Some(row), None) => draft.seed(row),
             _ => Ok(Outbound::Nothing),
         };
     };
     let covers = Some(pending.last);
     match (&state.row, state.known, &pending.base) {
-        (_, None, Some(base)) if !off(Rule::SeedBase) => draft.seed(base),
+        (Some(row), _, _) if local(row) => Ok(Outbound::Local),
+        (_, None, Some(base)) if !off(Rule::SeedBase) && !local(base) => draft.seed(base),
         (None, None, _) => Ok(Outbound::Drop),
         (None, Some(known), base) => {
             let base = base.clone().unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::{
     native::Native,
     outbox::{EntryKey, canonical, read_image, read_key},
     quarantine,
-    state::{Fault, Memory, SLICE_ROWS},
+    state::{Fault, Memory, SLICE_ROWS, Seeding},
 };
 
 impl Drafting<'_> {
@@ -27,10 +27,11 @@ impl Drafting<'_> {
     ) -> Result<bool, Fault> {
         let sql = &self.session.models()[model];
         let unusable = memory.models[model].unusable.is_some();
-        if memory.persisted.seeded[model] || !self.request.seeds(sql.model) || unusable {
+        let ended = memory.persisted.seeded[model] || memory.models[model].seeding.ended;
+        if ended || !self.request.seeds(sql.model) || unusable {
             return Ok(false);
         }
-        let mut seeding = memory.models[model].seeding.clone();
+        let mut seeding = std::mem::take(&mut memory.models[model].seeding);
         let mut rows = match &seeding.after {
             None => native.prepare(&sql.first_rows)?,
             Some(after) => {
@@ -78,6 +79,9 @@ impl Drafting<'_> {
                     seeding.found = true;
                     self.operations.push(*operation);
                 }
+                Ok(Outbound::Local) => {
+                    seeding.local.insert(id_key(IdHash::of(&id)));
+                }
                 Ok(_) => {}
                 Err(reason) => unsendable.push(unsendable_row((quarantine::row_name(&id), Some(id)), reason)),
             }
@@ -90,7 +94,7 @@ impl Drafting<'_> {
             self.draft.more = true;
             return Ok(!self.is_full());
         }
-        self.end_pass(native, memory, (model, seeding.found))?;
+        self.end_pass(native, memory, (model, seeding))?;
         Ok(false)
     }
 
@@ -99,12 +103,18 @@ impl Drafting<'_> {
         &mut self,
         native: &Native<'_>,
         memory: &mut Memory,
-        (model, found): (usize, bool),
+        (model, seeding): (usize, Seeding),
     ) -> Result<(), Fault> {
-        memory.models[model].seeding = Default::default();
-        if found {
+        if seeding.found {
             // Another pass tells whether all of it was taken.
             self.draft.more |= !self.postponed || !self.operations.is_empty();
+        } else if !seeding.local.is_empty() {
+            // They are counted, and met again at the next start: they may have values by then.
+            memory.models[model].seeding = Seeding {
+                ended: true,
+                local: seeding.local,
+                ..Seeding::default()
+            };
         } else {
             memory
                 .persisted

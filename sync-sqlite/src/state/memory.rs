@@ -59,6 +59,10 @@ pub(crate) struct Seeding {
     pub(crate) after: Option<Vec<ColumnValue>>,
     /// This pass over the table found something.
     pub(crate) found: bool,
+    /// Rows it passed over because they belong nowhere.
+    pub(crate) local: HashSet<u128>,
+    /// A pass has found nothing but those; the next start looks again.
+    pub(crate) ended: bool,
 }
 
 impl Memory {
@@ -77,6 +81,21 @@ impl Memory {
             schema: None,
             settled_entries: false,
         }
+    }
+
+    /// The rows of a model that are not sent because they belong nowhere: how many, and how many outbox entries they have.
+    pub(crate) fn local(&self, model: usize) -> (u64, u64) {
+        let of_model = &self.models[model];
+        let unmet = of_model.seeding.local.iter().filter(|id| {
+            let known = of_model.known.as_ref().is_some_and(|known| known.contains(**id));
+            !known && of_model.outbox.get(**id).is_none()
+        });
+        let mut counts = (unmet.count() as u64, 0);
+        for (_, entries) in of_model.outbox.local() {
+            counts.0 += 1;
+            counts.1 += entries as u64;
+        }
+        counts
     }
 
     /// Whether the last transaction did not end well, so that only the next one will know the truth.

@@ -20,7 +20,7 @@ use ditto_sync_core::{
     query::Query,
     repository::{Mark, ModelState, RowRef, SyncState},
     rules::{Rule, off},
-    scope::Scopes,
+    scope::{Scopes, is_local},
     store::{Cursor, Frontier, StoreId},
 };
 
@@ -157,6 +157,14 @@ impl Table {
             pending,
             known: self.known.get(id).copied(),
         })
+    }
+
+    /// Whether this row is not sent because it belongs nowhere.
+    pub(super) fn is_local(&self, id: &DocumentId) -> bool {
+        let unsent = self.outbox.contains_key(id)
+            || (self.model.seeds() && !self.known.contains_key(id) && !self.kept.contains(id));
+        let local = |row: &Image| is_local(self.model, row);
+        unsent && self.model.direction().sends() && self.rows.get(id).is_some_and(local)
     }
 
     pub(super) fn last_entry(&self, id: &DocumentId) -> Option<OutboxSeq> {

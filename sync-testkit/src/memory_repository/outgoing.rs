@@ -34,7 +34,7 @@ impl Durable {
                 continue;
             }
             match self.outbound_of(model, &id) {
-                Ok(Outbound::Nothing) => {}
+                Ok(Outbound::Nothing | Outbound::Local) => {}
                 Ok(Outbound::Drop) => {
                     self.table(model).drop_entries(&id, None);
                     dropped.push(RowRef { model, id });

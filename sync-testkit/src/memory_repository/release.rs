@@ -62,6 +62,7 @@ impl Durable {
                 },
             })
             .collect();
+        trace.local = table.is_local(&row.id);
         trace.known = table.known.get(&row.id).copied();
         trace.parked = table
             .parked
@@ -268,6 +269,7 @@ impl Durable {
             };
             return match outbound(model, id, &state).map_err(refused)? {
                 Outbound::Send(operation) => Ok(Some(*operation)),
+                Outbound::Local => Err("its scope fields are NULL, so it would belong nowhere".to_owned()),
                 Outbound::Nothing | Outbound::Drop => {
                     table.drop_entries(id, None);
                     table.known.insert(id.clone(), hash);

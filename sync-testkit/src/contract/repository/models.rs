@@ -18,10 +18,12 @@ pub const SCHEMA: &[&str] = &[
     "CREATE TABLE order_items (order_id TEXT NOT NULL REFERENCES orders (id) ON DELETE CASCADE, line INTEGER NOT NULL, \
      product TEXT NOT NULL, amount INTEGER NOT NULL, PRIMARY KEY (order_id, line))",
     "CREATE TABLE categories (category_id INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL UNIQUE)",
+    "CREATE TABLE transfers (id TEXT PRIMARY KEY NOT NULL, from_branch TEXT, to_branch TEXT, note TEXT)",
+    "CREATE TABLE visits (id TEXT PRIMARY KEY NOT NULL, branch TEXT, tenant TEXT, note TEXT)",
 ];
 
 /// All models; a child stands before its parent on purpose.
-pub static MODELS: [&ModelDescriptor; 4] = [&STOCK, &ORDER_ITEM, &ORDER, &CATEGORY];
+pub static MODELS: [&ModelDescriptor; 6] = [&STOCK, &ORDER_ITEM, &ORDER, &CATEGORY, &TRANSFER, &VISIT];
 
 /// A parent. What leaves its scope stays in the table.
 pub static ORDER: ModelDescriptor = ModelDescriptor::new(
@@ -63,6 +65,34 @@ pub static CATEGORY: ModelDescriptor = ModelDescriptor::new(
     )],
     &[FieldDescriptor::of::<String>("name", "name", "name")],
 );
+
+/// Belongs where any of two fields says, which may be NULL.
+pub static TRANSFER: ModelDescriptor = ModelDescriptor::new(
+    "Transfer",
+    "transfers",
+    "transfers",
+    &[FieldDescriptor::of::<String>("id", "id", "id")],
+    &[
+        FieldDescriptor::of::<Option<String>>("from_branch", "fromBranch", "from_branch"),
+        FieldDescriptor::of::<Option<String>>("to_branch", "toBranch", "to_branch"),
+        FieldDescriptor::of::<Option<String>>("note", "note", "note"),
+    ],
+)
+.with_scope(Scope::Any(&["fromBranch", "toBranch"]), LeftScope::Delete);
+
+/// Belongs where both of two fields say, which may be NULL.
+pub static VISIT: ModelDescriptor = ModelDescriptor::new(
+    "Visit",
+    "visits",
+    "visits",
+    &[FieldDescriptor::of::<String>("id", "id", "id")],
+    &[
+        FieldDescriptor::of::<Option<String>>("branch", "branch", "branch"),
+        FieldDescriptor::of::<Option<String>>("tenant", "tenant", "tenant"),
+        FieldDescriptor::of::<Option<String>>("note", "note", "note"),
+    ],
+)
+.with_scope(Scope::All(&["branch", "tenant"]), LeftScope::Delete);
 
 /// A text id.
 ///
@@ -111,6 +141,13 @@ pub fn item(product: &str, amount: i64) -> Image {
 #[must_use]
 pub fn category(name: &str) -> Image {
     Image::new(vec![text(name)])
+}
+
+/// A row of [`TRANSFER`] or [`VISIT`] without a note.
+#[must_use]
+pub fn placed(first: Option<&str>, second: Option<&str>) -> Image {
+    let column = |name: Option<&str>| name.map_or(ColumnValue::Null, text);
+    Image::new(vec![column(first), column(second), ColumnValue::Null])
 }
 
 /// A text column.
