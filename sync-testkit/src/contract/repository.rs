@@ -10,6 +10,7 @@ pub mod listening;
 pub mod memory_fixture;
 pub mod merging;
 pub mod models;
+pub mod noting;
 pub mod preparing;
 pub mod random;
 pub mod recovering;
@@ -103,6 +104,9 @@ macro_rules! repository_contract {
                 an_unreadable_row_is_listed_with_the_reason;
             holding: what_documents_would_do_is_told_and_not_done, a_parked_delete_weighs_nothing, a_rejected_delete_becomes_an_insert,
                 a_rejected_overwrite_becomes_an_update, a_rejection_leaves_everything_else_alone, a_burst_is_durable;
+            noting: what_has_not_changed_is_not_noted, a_forgotten_row_takes_its_document,
+                a_forgotten_row_that_changes_is_seeded_first, seeding_is_counted_and_done_once, a_reset_has_tables_be_looked_through_again,
+                only_what_is_asked_for_is_seeded;
             random: the_base_is_what_was_last_agreed_on, counters_equal_the_sum_of_all_increments, it_agrees_with_the_repository_in_memory;
         );
     };
