@@ -15,8 +15,9 @@ pub use ditto_sync_core::{
     column::{ColumnValue, Image},
     config::{InitialFetch, Pacing, SyncConfig},
     coordinator::{
-        AwaitStoredError, Changes, Coordinator, Edit, EventStream, HeldChange, HoldError, PauseError,
-        ReconcileError, RecordError, SettleError, Setup, ShutdownError, SyncError, SyncHandle, Watch,
+        AwaitStoredError, Changes, Coordinator, Edit, EventStream, HeldChange, HoldError, HydrationReport,
+        ModelError, PauseError, ReconcileError, RecordError, SettleError, Setup, ShutdownError, SyncError,
+        SyncHandle, Watch,
     },
     descriptor::{
         Direction, FieldDescriptor, LeftScope, LinkDescriptor, Linked, ModelDescriptor, RowError, Scope,
@@ -35,6 +36,7 @@ pub use ditto_sync_core::{
     registry::{RegistryError, StartError, SyncRegistry},
     repository::{Finding, Repository, RepositoryError, Way},
     scope::{Belongs, ContextError, ContextSource, ModelScope, Scopes},
+    seeding::{SeedFailure, SeedReport, SeededCollection},
     status::{CollectionStatus, Phase, SyncEvent, SyncStatus},
     store::{DocumentStore, Observation, StoreError, StoreId, StoreSlot},
     value::{Value, ValueError},

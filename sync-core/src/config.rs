@@ -32,6 +32,14 @@ pub enum InitialFetch {
     /// From the cursor, or by comparing hashes, apply what changed and nothing else.
     #[default]
     Reconcile,
+    /// Apply nothing of it: what the store holds when it is first observed is the base line, and every later change is applied, over pauses and
+    /// changes of store too. The Dart framework's `skipInitialFetch`, without its loss of everything later. Rows that are sent still meet their documents, models with
+    /// [`hydrates_on_startup`](crate::descriptor::ModelDescriptor::hydrates_on_startup) are compared all the same, and the first start with another setting
+    /// makes up for what was skipped.
+    Skip,
+    /// Apply every document anew, even where nothing seems to have changed: rows that were changed unseen take what their documents hold, and what they held is
+    /// reported. Local changes that are not sent yet stay.
+    All,
 }
 
 /// A fixed pace: so many rows, then a pause.
@@ -63,8 +71,8 @@ impl SyncConfig {
     pub fn paced() -> Self {
         Self {
             pacing: Some(Pacing {
-                rows: 5,
-                pause: Duration::from_millis(100),
+                rows: limits::PACED_ROWS,
+                pause: limits::PACED_PAUSE,
             }),
             ..Self::adaptive()
         }
@@ -77,7 +85,35 @@ impl SyncConfig {
         self
     }
 
-    /// Whether rows that no store has met yet are sent, as seeds. On by default.
+    /// What happens at start with what changed in the store while the app was down. [`InitialFetch::Reconcile`] by default.
+    #[must_use]
+    pub fn initial_fetch(mut self, fetch: InitialFetch) -> Self {
+        self.initial_fetch = fetch;
+        self
+    }
+
+    /// A fixed number of rows per batch, at least one, instead of batches that adapt.
+    #[must_use]
+    pub fn batch_size(mut self, rows: usize) -> Self {
+        self.pacing = Some(Pacing {
+            rows: rows.max(1),
+            pause: self.pacing.map_or(Duration::ZERO, |pacing| pacing.pause),
+        });
+        self
+    }
+
+    /// A pause after each batch, whose size is fixed by that: [`batch_size`](Self::batch_size), or the 5 rows of [`paced`](Self::paced).
+    #[must_use]
+    pub fn delay_between_batches(mut self, pause: Duration) -> Self {
+        self.pacing = Some(Pacing {
+            rows: self.pacing.map_or(limits::PACED_ROWS, |pacing| pacing.rows),
+            pause,
+        });
+        self
+    }
+
+    /// Whether rows that no store has met yet are sent at start, as seeds. On by default. Without it they are sent by
+    /// [`seed_all`](crate::coordinator::SyncHandle::seed_all), or when they change.
     #[must_use]
     pub fn seeding(mut self, on: bool) -> Self {
         self.seeding = on;
@@ -136,7 +172,7 @@ impl SyncConfig {
 
     /// What happens at start.
     #[must_use]
-    pub fn initial_fetch(&self) -> InitialFetch {
+    pub fn initial_fetch_value(&self) -> InitialFetch {
         self.initial_fetch
     }
 
@@ -146,7 +182,7 @@ impl SyncConfig {
         self.pacing
     }
 
-    /// Whether rows that no store has met yet are sent.
+    /// Whether rows that no store has met yet are sent at start.
     #[must_use]
     pub fn seeds(&self) -> bool {
         self.seeding

@@ -9,16 +9,21 @@ mod engine;
 mod handle;
 mod history;
 mod holds;
+mod hydrating;
 mod inbound;
 mod lifecycle;
 mod listening;
 mod mass_changes;
+mod models;
+mod notifying;
+mod observing;
 mod outbound;
 mod queue;
 mod records;
 mod reporter;
 mod requests;
 mod scoping;
+mod seeding;
 mod signals;
 mod startup_phase;
 mod streams;
@@ -35,8 +40,10 @@ use tokio::sync::{mpsc, oneshot};
 use self::{engine::Engine, listening::Listening, reporter::Reporter, streams::Listeners};
 pub use self::{
     handle::{EventStream, SettleError, ShutdownError, SyncHandle},
+    hydrating::HydrationReport,
     lifecycle::PauseError,
     mass_changes::{HeldChange, HoldError},
+    models::ModelError,
     records::{AwaitStoredError, Edit, RecordError},
     scoping::ReconcileError,
     streams::{Changes, Watch},

@@ -35,6 +35,7 @@ pub mod retry;
 #[doc(hidden)]
 pub mod rules;
 pub mod scope;
+pub mod seeding;
 pub mod startup;
 pub mod status;
 pub mod store;

@@ -13,6 +13,12 @@ pub const BATCH_ROWS_START: usize = 256;
 pub const BATCH_ROWS_MAX: usize = 4000;
 /// How long one transaction should hold the write lock.
 pub const BATCH_TIME: Duration = Duration::from_millis(10);
+/// Rows of a batch at the pace of the Dart framework.
+pub const PACED_ROWS: usize = 5;
+/// Pause after each of them.
+pub const PACED_PAUSE: Duration = Duration::from_millis(100);
+/// Rows whose agreement with their documents is forgotten in one transaction, where all are applied anew.
+pub const FORGET_ROWS: usize = 1000;
 
 /// First pause after a failure.
 pub const RETRY_FIRST: Duration = Duration::from_millis(50);

@@ -111,11 +111,36 @@ pub trait Repository: Send + Sync + 'static {
         seen: &HashSet<IdHash>,
     ) -> impl Future<Output = Result<Vec<DocumentId>, RepositoryError>> + Send;
 
-    /// Documents that wait for a parent row, or for a row that stands in their way.
+    /// Documents that wait for a parent row, or for a row that stands in their way; and rows with a change that no trigger saw, which wait for their
+    /// documents.
     ///
     /// # Errors
     /// When the database fails.
     fn parked(&self) -> impl Future<Output = Result<Vec<RowRef>, RepositoryError>> + Send;
+
+    /// The app says that it has changed or deleted this row, and perhaps no trigger saw it. Unless the row has unsent changes already, it is compared with
+    /// what was last agreed on, and a difference is captured: an insert, where nothing was ever agreed on; else a change whose base is the document that the
+    /// row meets next. Whether there was one. Must not be called while an intent with this row is in flight.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn note_changed(&self, row: &RowRef) -> impl Future<Output = Result<bool, RepositoryError>> + Send;
+
+    /// How far the seeding of each model has come, in the order given to [`prepare`](Self::prepare). A draft that finds that nothing is left to seed of
+    /// a model makes that durable, and the model is looked through no more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn seeding(&self) -> impl Future<Output = Result<Vec<SeedState>, RepositoryError>> + Send;
+
+    /// Has these models be looked through for rows to seed again, and rows that could not be sent be tried once more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn reset_seeding(
+        &self,
+        models: &[&'static ModelDescriptor],
+    ) -> impl Future<Output = Result<(), RepositoryError>> + Send;
 
     /// How much is dirty, by collection.
     ///
@@ -202,15 +227,8 @@ pub trait Repository: Send + Sync + 'static {
     /// Forgets on what these rows agreed with their documents, unless they are dirty: the documents are taken when they are applied next.
     ///
     /// # Errors
-    /// As above.
-    fn forget(&self, rows: &[RowRef]) -> impl Future<Output = Result<(), RepositoryError>> + Send {
-        let _ = rows;
-        async {
-            Err(RepositoryError::Unsupported(
-                "this repository cannot audit".to_owned(),
-            ))
-        }
-    }
+    /// When the database fails.
+    fn forget(&self, rows: &[RowRef]) -> impl Future<Output = Result<(), RepositoryError>> + Send;
 
     /// From now on remembers which rows of `models` change, in place of the models named before; none, and nothing is remembered and nothing costs
     /// anything. What is committed after it returned is told by [`heard`](Self::heard). It outlives a [`close`](Self::close) and the next
@@ -354,8 +372,8 @@ pub struct Weighed {
 pub struct DraftRequest<'a> {
     /// At most this many operations.
     pub operations_max: usize,
-    /// Also rows that were never agreed on with the store and have no outbox entry: they go out as seeds.
-    pub seed: bool,
+    /// Of these collections, also rows that were never agreed on with the store and have no outbox entry: they go out as seeds.
+    pub seed: &'a [&'static str],
     /// For rows that turn out clean and outside of it.
     pub scopes: &'a Scopes,
     /// Which rows come into question.
@@ -368,8 +386,8 @@ pub enum DraftRows<'a> {
     /// All.
     #[default]
     All,
-    /// All but these. They do not count as [`more`](Draft::more) to send.
-    Except(&'a RowSet),
+    /// All but these, and but those of these collections. They do not count as [`more`](Draft::more) to send.
+    Except(&'a RowSet, &'a [&'static str]),
     /// This one, if it is dirty (or was never agreed on, and seeds are asked for).
     Only(&'a RowRef),
 }
@@ -381,7 +399,7 @@ impl DraftRequest<'_> {
     /// Whether rows of `model` that were never agreed on are asked for. Not before its scope is known: what is here may be elsewhere's.
     #[must_use]
     pub fn seeds(&self, model: &ModelDescriptor) -> bool {
-        self.seed && model.direction().sends() && model.seeds() && !self.scopes.awaits(model)
+        self.seed.contains(&model.collection()) && model.direction().sends() && !self.scopes.awaits(model)
     }
 }
 
@@ -391,7 +409,10 @@ impl DraftRows<'_> {
     pub fn admit(&self, model: &ModelDescriptor, id: IdHash) -> bool {
         match self {
             Self::All => true,
-            Self::Except(rows) => rows.is_empty() || !rows.contains(&(model.collection(), id)),
+            Self::Except(rows, collections) => {
+                (rows.is_empty() || !rows.contains(&(model.collection(), id)))
+                    && !collections.contains(&model.collection())
+            }
             Self::Only(row) => row.model.collection() == model.collection() && IdHash::of(&row.id) == id,
         }
     }
@@ -567,6 +588,17 @@ pub struct PendingCount {
     pub parked: u64,
     /// Quarantined records, both ways.
     pub quarantined: u64,
+}
+
+/// How far the seeding of a collection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeedState {
+    /// The collection.
+    pub collection: &'static str,
+    /// Every row was offered to the store.
+    pub done: bool,
+    /// Unless that is so, or the model is never seeded: rows that were never agreed on with the store, have no outbox entry and no record in quarantine.
+    pub unmet: u64,
 }
 
 /// Something durable that belongs to no row.

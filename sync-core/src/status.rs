@@ -130,6 +130,15 @@ pub enum SyncEvent {
         /// Documents to compare.
         total: usize,
     },
+    /// Progress of seeding: rows that no store had met.
+    Seeding {
+        /// The collection.
+        collection: &'static str,
+        /// Rows that the store has taken.
+        done: u64,
+        /// Rows to send. Those that turn out to have a document already are never counted as done.
+        total: u64,
+    },
     /// The store accepted local changes.
     Sent {
         /// The collection.

@@ -46,7 +46,7 @@ pub(crate) async fn apply(
         memory.end_unchanged(transaction).await?;
     }
     let offered = work.len();
-    work.retain(|work| !work.is_settled(session, &memory));
+    work.retain(|work| !work.is_settled(&memory));
     let mut applying = Applying {
         session,
         writer,

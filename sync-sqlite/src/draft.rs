@@ -58,7 +58,7 @@ pub(crate) async fn draft(
             tokio::task::yield_now().await;
         }
     }
-    if request.seed {
+    if !request.seed.is_empty() {
         let mut slices = 0;
         for &model in session.order() {
             while !drafting.is_full() && slices < SEEDING_SLICES_MAX {

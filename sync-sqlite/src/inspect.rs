@@ -14,7 +14,7 @@ use crate::{
     connection::Reader,
     known::{Known, id_key},
     native::Native,
-    outbox::{EntryKey, read_key},
+    outbox::{self, EntryKey, read_key},
     quarantine,
     state::{Fault, ModelSql, Session, on_native},
 };
@@ -81,7 +81,7 @@ pub(crate) async fn unseen(
     Ok(search.ids)
 }
 
-/// Documents that wait for another row.
+/// Documents that wait for another row, and rows that wait for their documents.
 pub(crate) async fn parked(session: &Session, reader: &Reader) -> Result<Vec<RowRef>, RepositoryError> {
     const ACTION: &str = "list the documents that wait for other rows";
     let mut transaction = reader.begin(ACTION).await?;
@@ -89,7 +89,8 @@ pub(crate) async fn parked(session: &Session, reader: &Reader) -> Result<Vec<Row
         let mut rows = Vec::new();
         for &model in session.order() {
             let sql = &session.models()[model];
-            let ids = quarantine::waiting(native, sql.number)?;
+            let mut ids = quarantine::waiting(native, sql.number)?;
+            ids.append(&mut outbox::missed(native, sql)?);
             rows.extend(ids.into_iter().map(|id| RowRef { model: sql.model, id }));
         }
         Ok(rows)
@@ -132,9 +133,38 @@ pub(crate) async fn pending(
 }
 
 /// Where a search through a table goes on.
-enum Position {
+pub(crate) enum Position {
     Start,
     After(Vec<ColumnValue>),
+}
+
+/// Shows the ids of the next rows of a table; where to go on. Keys that make no id were never agreed on with any document.
+pub(crate) fn key_slice(
+    native: &Native<'_>,
+    sql: &ModelSql,
+    position: &Position,
+    mut show: impl FnMut(DocumentId),
+) -> Result<Option<Position>, Fault> {
+    let mut rows = match position {
+        Position::Start => native.prepare(&sql.first_keys)?,
+        Position::After(key) => {
+            let mut rows = native.prepare(&sql.next_keys)?;
+            for (at, column) in key.iter().enumerate() {
+                rows.bind(2 + at, column)?;
+            }
+            rows
+        }
+    };
+    rows.bind_i64(1, i64::try_from(SLICE_KEYS).expect("a slice is small"))?;
+    let (mut read, mut last) = (0, None);
+    while rows.step()? {
+        read += 1;
+        if let EntryKey::Id(id, columns) = read_key(&rows, sql, 0)? {
+            show(id);
+            last = Some(columns);
+        }
+    }
+    Ok(last.filter(|_| read == SLICE_KEYS).map(Position::After))
 }
 
 /// A search for ids that are not among those seen.
@@ -154,28 +184,10 @@ impl Search<'_> {
         sql: &ModelSql,
         position: &Position,
     ) -> Result<Option<Position>, Fault> {
-        let mut rows = match position {
-            Position::Start => native.prepare(&sql.first_keys)?,
-            Position::After(key) => {
-                let mut rows = native.prepare(&sql.next_keys)?;
-                for (at, column) in key.iter().enumerate() {
-                    rows.bind(2 + at, column)?;
-                }
-                rows
-            }
-        };
-        rows.bind_i64(1, i64::try_from(SLICE_KEYS).expect("a slice is small"))?;
-        let (mut read, mut last) = (0, None);
-        while rows.step()? {
-            read += 1;
-            // A key that makes no id was never agreed on with any document.
-            if let EntryKey::Id(id, columns) = read_key(&rows, sql, 0)? {
-                self.vanished.remove(&id_key(IdHash::of(&id)));
-                self.look_at(id);
-                last = Some(columns);
-            }
-        }
-        Ok(last.filter(|_| read == SLICE_KEYS).map(Position::After))
+        key_slice(native, sql, position, |id| {
+            self.vanished.remove(&id_key(IdHash::of(&id)));
+            self.look_at(id);
+        })
     }
 
     fn entries(&mut self, native: &Native<'_>, sql: &ModelSql, known: &Known) -> Result<(), Fault> {

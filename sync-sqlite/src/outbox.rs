@@ -377,6 +377,21 @@ pub(crate) fn append(native: &Native<'_>, sql: &ModelSql, entry: NewEntry<'_>) -
     insert.run()
 }
 
+/// The rows with a change that no trigger saw, and that has not met its document yet.
+pub(crate) fn missed(native: &Native<'_>, sql: &ModelSql) -> Result<Vec<DocumentId>, NativeError> {
+    let mut entries = native.prepare(&sql.outbox.entries_after)?;
+    entries.bind_i64(1, i64::MIN)?;
+    let mut ids = Vec::new();
+    while entries.step()? {
+        if entries.column_text(1)? == kind::MISSED
+            && let EntryKey::Id(id, _) = read_key(&entries, sql, 2)?
+        {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
+}
+
 /// Whether an entry of this kind has the image of the row before it.
 pub(crate) fn has_image(kind: &str) -> bool {
     kind != kind::INSERT && kind != kind::MISSED

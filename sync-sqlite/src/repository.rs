@@ -21,7 +21,7 @@ use ditto_sync_core::{
     query::Query,
     repository::{
         Acknowledged, Applied, Draft, DraftRequest, Finding, InboundBatch, InboundItem, Mark, PendingCount,
-        Quarantined, Recovered, Recovery, Repository, RepositoryError, RowRef, SyncState, Weighed,
+        Quarantined, Recovered, Recovery, Repository, RepositoryError, RowRef, SeedState, SyncState, Weighed,
     },
     scope::Scopes,
 };
@@ -39,7 +39,7 @@ use crate::{
     error::Context,
     feed, inspect, limits,
     lock::CoordinatorLock,
-    mass_changes, options, prepare, recover, release,
+    mass_changes, note, options, prepare, recover, release, seeding,
     state::{self, Session},
     trace, view,
     wake::Watch,
@@ -285,6 +285,21 @@ impl Repository for SqliteRepository {
     async fn parked(&self) -> Result<Vec<RowRef>, RepositoryError> {
         let session = self.inner.session()?;
         inspect::parked(&session, &self.inner.reader).await
+    }
+
+    async fn note_changed(&self, row: &RowRef) -> Result<bool, RepositoryError> {
+        let session = self.inner.session()?;
+        note::note_changed(&session, self.inner.connections(), row).await
+    }
+
+    async fn seeding(&self) -> Result<Vec<SeedState>, RepositoryError> {
+        let session = self.inner.session()?;
+        seeding::seeding(&session, &self.inner.reader).await
+    }
+
+    async fn reset_seeding(&self, models: &[&'static ModelDescriptor]) -> Result<(), RepositoryError> {
+        let session = self.inner.session()?;
+        seeding::reset(&session, &self.inner.writer, models).await
     }
 
     async fn pending(&self) -> Result<Vec<PendingCount>, RepositoryError> {

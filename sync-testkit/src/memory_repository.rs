@@ -12,9 +12,11 @@ mod incoming;
 mod inspection;
 mod live;
 mod mass_changes;
+mod noting;
 mod outgoing;
 mod recovery;
 mod release;
+mod seeding;
 mod transaction;
 
 use std::{
@@ -35,7 +37,7 @@ use ditto_sync_core::{
     query::Query,
     repository::{
         Acknowledged, Applied, Draft, DraftRequest, InboundBatch, InboundItem, Mark, PendingCount,
-        Quarantined, Recovered, Recovery, Repository, RepositoryError, RowRef, SyncState, Weighed,
+        Quarantined, Recovered, Recovery, Repository, RepositoryError, RowRef, SeedState, SyncState, Weighed,
     },
     rules::{Rule, off},
     scope::Scopes,
@@ -346,9 +348,38 @@ impl Repository for MemoryRepository {
                     model: table.model,
                     id: id.clone(),
                 };
-                table.parked.keys().map(row)
+                table.parked.keys().chain(table.unseen_changes()).map(row)
             });
             (parked.collect(), false)
+        })
+        .await
+    }
+
+    async fn note_changed(&self, row: &RowRef) -> Result<bool, RepositoryError> {
+        self.transaction("note a change that no trigger saw", |state| {
+            let noted = state.durable.note_changed(row);
+            (noted, noted)
+        })
+        .await
+    }
+
+    async fn seeding(&self) -> Result<Vec<SeedState>, RepositoryError> {
+        self.transaction("look how far seeding has come", |state| {
+            (state.durable.seed_states(&state.models), false)
+        })
+        .await
+    }
+
+    async fn reset_seeding(&self, models: &[&'static ModelDescriptor]) -> Result<(), RepositoryError> {
+        self.transaction("have tables be seeded again", |state| {
+            ((), state.durable.reset_seeding(models))
+        })
+        .await
+    }
+
+    async fn forget(&self, rows: &[RowRef]) -> Result<(), RepositoryError> {
+        self.transaction("forget what rows agreed on", |state| {
+            ((), state.durable.forget(rows))
         })
         .await
     }

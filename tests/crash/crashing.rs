@@ -13,7 +13,7 @@ use ditto_sync_core::{
     query::Query,
     repository::{
         Acknowledged, Applied, Draft, DraftRequest, InboundBatch, InboundItem, Mark, PendingCount,
-        Quarantined, Recovered, Recovery, Repository, RepositoryError, RowRef, SyncState, Weighed,
+        Quarantined, Recovered, Recovery, Repository, RepositoryError, RowRef, SeedState, SyncState, Weighed,
     },
     scope::Scopes,
     store::{
@@ -205,6 +205,26 @@ impl<R: Repository> Repository for CrashingRepository<R> {
 
     async fn conflicts(&self) -> Result<Vec<ConflictReport>, RepositoryError> {
         self.hooks.around("conflicts", self.repository.conflicts()).await
+    }
+
+    async fn note_changed(&self, row: &RowRef) -> Result<bool, RepositoryError> {
+        self.hooks
+            .around("note_changed", self.repository.note_changed(row))
+            .await
+    }
+
+    async fn seeding(&self) -> Result<Vec<SeedState>, RepositoryError> {
+        self.hooks.around("seeding", self.repository.seeding()).await
+    }
+
+    async fn reset_seeding(&self, models: &[&'static ModelDescriptor]) -> Result<(), RepositoryError> {
+        self.hooks
+            .around("reset_seeding", self.repository.reset_seeding(models))
+            .await
+    }
+
+    async fn forget(&self, rows: &[RowRef]) -> Result<(), RepositoryError> {
+        self.hooks.around("forget", self.repository.forget(rows)).await
     }
 
     async fn mark(&self, marks: &[Mark]) -> Result<(), RepositoryError> {

@@ -122,10 +122,22 @@ impl Device {
         hub: &MemoryHub,
         registry: SyncRegistry,
     ) -> Self {
+        let config = SyncConfig::adaptive();
+        Self::configured(name, directory, hub, registry, config).await
+    }
+
+    /// The same, with a configuration of its own, but for the startup delay.
+    pub(crate) async fn configured(
+        name: &'static str,
+        directory: &TempDir,
+        hub: &MemoryHub,
+        registry: SyncRegistry,
+        config: SyncConfig,
+    ) -> Self {
         let repository = SqliteRepository::open(directory.path().join(format!("{name}.db")))
             .await
             .expect("the database opens");
-        let config = SyncConfig::adaptive().startup_delay(Duration::ZERO);
+        let config = config.startup_delay(Duration::ZERO);
         let store = hub.store(name);
         let sync = registry
             .config(config)
@@ -190,6 +202,28 @@ impl Device {
         self.sync.shutdown().await.expect("a clean shutdown");
         self.repository.pool().close().await;
     }
+
+    /// Runs SQL that no capture trigger sees, as on a connection that has triggers switched off.
+    pub(crate) async fn run_unseen(&self, sql: &str) {
+        self.run(&format!(
+            "BEGIN IMMEDIATE; UPDATE ditto_sync_guard SET active = -1; {sql};
+             UPDATE ditto_sync_guard SET active = 0; COMMIT"
+        ))
+        .await;
+    }
+
+    pub(crate) async fn settled(&self) {
+        self.sync.settled(PATIENCE).await.expect("it settles");
+    }
+}
+
+/// A hub whose stores hear each other.
+pub(crate) fn running(flavor: Flavor) -> MemoryHub {
+    let hub = MemoryHub::new(MemoryConfig::new(flavor));
+    let network = hub.network();
+    network.connect_all(LinkConfig::perfect());
+    tokio::spawn(async move { network.run().await });
+    hub
 }
 
 pub(crate) async fn run(pool: &SqlitePool, sql: &str) {

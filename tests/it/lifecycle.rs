@@ -6,10 +6,10 @@ use ditto_sync::{
     DittoAdapter, PauseError, Phase, Repository, RepositoryError, SqliteRepository, StoreSlot, SyncConfig,
     SyncHandle, SyncRegistry,
 };
-use ditto_sync_testkit::{Flavor, LinkConfig, MemoryConfig, MemoryHub, MemoryStore};
+use ditto_sync_testkit::{Flavor, MemoryConfig, MemoryHub, MemoryStore};
 use tempfile::TempDir;
 
-use crate::devices::{self, PATIENCE, Pair, prepare};
+use crate::devices::{self, PATIENCE, Pair, prepare, running};
 
 #[derive(DittoAdapter)]
 #[ditto(collection = "jobs")]
@@ -189,14 +189,6 @@ async fn several_databases_and_devices_live_in_one_process() {
     for sync in [one.1, two.1, three.1] {
         sync.shutdown().await.expect("a clean shutdown");
     }
-}
-
-fn running(flavor: Flavor) -> MemoryHub {
-    let hub = MemoryHub::new(MemoryConfig::new(flavor));
-    let network = hub.network();
-    network.connect_all(LinkConfig::perfect());
-    tokio::spawn(async move { network.run().await });
-    hub
 }
 
 async fn start<S: ditto_sync::DocumentStore>(

@@ -5,8 +5,9 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Setup, SyncError, auditing::Audit, handle::Command, holds::Holds, lifecycle::Lifecycle,
-    mass_changes::HoldRequest, queue::Queues, reporter::Reporter, requests::Request, scoping::Scoping,
+    Setup, SyncError, auditing::Audit, handle::Command, holds::Holds, hydrating::Hydrating,
+    lifecycle::Lifecycle, mass_changes::HoldRequest, models::ModelRequests, observing::Observing,
+    queue::Queues, reporter::Reporter, requests::Request, scoping::Scoping, seeding::Seeding,
     signals::Signal, suspects::Suspects,
 };
 use crate::{
@@ -68,6 +69,16 @@ pub(super) struct Engine<R: Repository, S: DocumentStore> {
     pub(super) settling: Vec<oneshot::Sender<()>>,
     /// Whether it has begun, is paused, or is about to be.
     pub(super) lifecycle: Lifecycle,
+    /// Which models are observed, and from when on.
+    pub(super) observing: Observing,
+    /// Models that the app wants compared.
+    pub(super) hydrating: Hydrating,
+    /// How far seeding has come.
+    pub(super) seeding: Seeding,
+    /// What was asked about models and needs the database.
+    pub(super) model_requests: ModelRequests,
+    /// A change that no trigger saw waits for its document; then there is something to send.
+    pub(super) noted: bool,
 }
 
 /// Whether the loop goes on.
@@ -109,6 +120,11 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             scoping: Scoping::new(&setup.scopes, models),
             settling: Vec::new(),
             lifecycle: Lifecycle::new(setup.config.starts_paused()),
+            observing: Observing::new(models),
+            hydrating: Hydrating::default(),
+            seeding: Seeding::default(),
+            model_requests: ModelRequests::default(),
+            noted: false,
             repository,
             store,
             setup,
@@ -179,6 +195,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         }
         self.change_scopes().await?;
         self.observe().await?;
+        self.hydrate().await?;
         if self.work().await? {
             self.worked();
             return match self.inbound_batching.pause() {
@@ -268,6 +285,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         self.remember_frontier().await?;
         let pending = self.repository.pending().await?;
         self.reporter.pending(&pending);
+        self.close_seedings().await?;
         if !self.suspects.any_aside() {
             self.suspects.idle();
         }
@@ -300,6 +318,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             Signal::Command(Some(Command::Context(request))) => self.take_context(request),
             Signal::Context => self.follow_context(),
             Signal::Command(Some(Command::Lifecycle(order))) => self.lifecycle.push(order),
+            Signal::Command(Some(Command::Models(request))) => self.take_model_request(request),
             Signal::Observed(model, batch) => self.observed(model, batch)?,
             Signal::Time => {}
         }
@@ -313,12 +332,14 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 self.observations[model] = None;
                 if matches!(error, StoreError::CursorLost) {
                     self.state.models[model].cursor = None;
+                    self.observing.lose_base(model);
                 }
                 return Err(error.into());
             }
         };
         if batch.rescan {
             self.observations[model] = None;
+            self.observing.lose_base(model);
             self.state.models[model].reconciled = None;
             return Ok(());
         }

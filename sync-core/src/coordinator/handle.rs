@@ -9,8 +9,8 @@ use tokio::{
 };
 
 use super::{
-    SyncError, auditing::Audit, lifecycle::Order, mass_changes::HoldRequest, reporter::Reporter,
-    requests::Request, scoping::ContextRequest, streams::Listeners,
+    SyncError, auditing::Audit, lifecycle::Order, mass_changes::HoldRequest, models::ModelRequest,
+    reporter::Reporter, requests::Request, scoping::ContextRequest, streams::Listeners,
 };
 use crate::{
     clock::Clock,
@@ -41,6 +41,7 @@ pub(super) enum Command {
     Context(ContextRequest),
     Lifecycle(Order),
     Holds(HoldRequest),
+    Models(ModelRequest),
 }
 
 impl SyncHandle {

@@ -59,9 +59,12 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         self.remember(&passage.marks);
         self.passed(&passage);
         self.reporter.applied(&items, &applied);
+        self.hydrating.count(&items, &applied);
         self.unpark |= !applied.changed.is_empty() || applied.left_scope > 0;
         // What cascaded from a remote delete, and what triggers of the app did, is a local change.
         self.local |= !applied.changed.is_empty();
+        // What no trigger saw has met its document now.
+        self.local |= self.queues.is_empty() && std::mem::take(&mut self.noted);
         Ok(())
     }
 
@@ -113,7 +116,8 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         let any = !parked.is_empty();
         for row in parked {
             let position = self.position(row.model.collection());
-            if let Some(position) = position.filter(|position| self.looks_at(*position)) {
+            // Rows of models that only send wait here too: for the base of a change that no trigger saw.
+            if let Some(position) = position.filter(|_| !self.setup.scopes.awaits(row.model)) {
                 self.holds.exempt(position, std::iter::once(&row.id));
                 self.queues.push(position, [row.id]);
             }

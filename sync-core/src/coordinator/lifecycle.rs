@@ -141,6 +141,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             }
             self.refuse_requests();
             self.refuse_hold_requests();
+            self.refuse_model_requests();
         }
     }
 
@@ -151,6 +152,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         self.let_go();
         self.refuse_requests();
         self.refuse_hold_requests();
+        self.refuse_model_requests();
         self.repository.close().await;
         self.reporter.phase(Phase::Paused);
     }
@@ -219,6 +221,8 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         self.searching = false;
         self.steps = 0;
         self.backoff.succeed();
+        self.hydrating.restart();
+        self.seeding.restart();
         self.lifecycle.has_begun = false;
         self.lifecycle.is_outdated = true;
     }

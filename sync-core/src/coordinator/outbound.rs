@@ -27,6 +27,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         if self.state.await_peer {
             return Ok(false);
         }
+        self.open_seedings().await?;
         if let Some(row) = self.looks.pop_front() {
             if self.suspects.contains(&row) {
                 self.try_alone(&row).await?;
@@ -47,12 +48,12 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         if !self.local {
             return Ok(false);
         }
-        let apart = self.holds.apart_with(self.suspects.apart());
+        let (apart, seed) = (self.holds.apart_with(self.suspects.apart()), self.seeds());
         let request = DraftRequest {
             operations_max: self.send_limit.min(self.outbound_batching.rows()),
-            seed: self.reconciled && self.setup.config.seeds(),
+            seed: &seed,
             scopes: &self.setup.scopes,
-            rows: DraftRows::Except(&apart),
+            rows: DraftRows::Except(&apart, self.observing.unregistered()),
         };
         let started = self.setup.clock.now();
         let draft = self.repository.draft(request).await?;
@@ -70,9 +71,10 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
 
     /// A trial: sends this row and nothing else. Whether there was something to send, or may be.
     async fn try_alone(&mut self, row: &RowRef) -> Result<bool, SyncError> {
+        let seed = self.seeds();
         let request = DraftRequest {
             operations_max: 1,
-            seed: self.reconciled && self.setup.config.seeds(),
+            seed: &seed,
             scopes: &self.setup.scopes,
             rows: DraftRows::Only(row),
         };
@@ -134,6 +136,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         self.acquit(intent);
         self.send_limit = (self.send_limit * 2).min(self.store.capabilities().intent_operations_max);
         self.reporter.sent(intent);
+        self.count_seeds(intent);
         Ok(Settled::Done)
     }
 

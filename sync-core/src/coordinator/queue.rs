@@ -18,6 +18,8 @@ pub(super) struct Queues {
 struct Queue {
     ids: VecDeque<DocumentId>,
     marks: Vec<Mark>,
+    /// Nothing is looked at any more.
+    muted: bool,
 }
 
 /// Ids to look at in one go.
@@ -47,17 +49,31 @@ impl Queues {
     }
 
     pub(super) fn push(&mut self, model: usize, ids: impl IntoIterator<Item = DocumentId>) {
-        self.models[model].ids.extend(ids);
+        if !self.models[model].muted {
+            self.models[model].ids.extend(ids);
+        }
     }
 
     /// Before all others of the model: what a refused intent has to meet first.
     pub(super) fn push_front(&mut self, model: usize, id: DocumentId) {
-        self.models[model].ids.push_front(id);
+        if !self.models[model].muted {
+            self.models[model].ids.push_front(id);
+        }
     }
 
     /// To be set once all ids of the model that wait now have been looked at.
     pub(super) fn mark(&mut self, model: usize, mark: Mark) {
-        self.models[model].marks.push(mark);
+        if !self.models[model].muted {
+            self.models[model].marks.push(mark);
+        }
+    }
+
+    /// Forgets what waits for this model, and whatever comes.
+    pub(super) fn mute(&mut self, model: usize) {
+        self.models[model] = Queue {
+            muted: true,
+            ..Queue::default()
+        };
     }
 
     /// Nothing waits for this model.
@@ -115,7 +131,9 @@ impl Queues {
 
     /// Forgets everything: a reconcile starts over.
     pub(super) fn clear(&mut self, model: usize) {
-        self.models[model] = Queue::default();
+        let queue = &mut self.models[model];
+        queue.ids.clear();
+        queue.marks.clear();
     }
 }
 

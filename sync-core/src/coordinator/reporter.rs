@@ -115,6 +115,14 @@ impl Reporter {
         self.event(SyncEvent::Progress { done, total });
     }
 
+    pub(super) fn seeding(&self, collection: &'static str, done: u64, total: u64) {
+        self.event(SyncEvent::Seeding {
+            collection,
+            done,
+            total,
+        });
+    }
+
     pub(super) fn failed(&self, error: &dyn Error, after: Duration) {
         let error: Arc<str> = chain(error).into();
         tracing::warn!(%error, ?after, "an exchange failed and is tried again");

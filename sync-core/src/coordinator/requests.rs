@@ -67,6 +67,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             }
         }
         self.requests = waiting;
+        self.serve_models().await;
     }
 
     /// Answers what was asked while the database is released.

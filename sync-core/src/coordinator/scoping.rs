@@ -240,7 +240,8 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     }
 
     fn go(&mut self, position: usize) {
-        let going = self.looks_at(position);
+        // One that is not observed is compared when it is again.
+        let going = self.looks_at(position) && self.is_observed(position);
         self.scoping.under_way[position] = going;
         self.reporter
             .changing_scope(self.model(position).collection(), going);
@@ -261,6 +262,14 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     pub(super) fn arrived(&mut self, position: usize) {
         if std::mem::take(&mut self.scoping.under_way[position]) {
             self.reporter.scope_changed(self.model(position).collection());
+        }
+    }
+
+    /// The collection is observed no more: nobody has to wait for it to change over.
+    pub(super) fn stay(&mut self, position: usize) {
+        if std::mem::take(&mut self.scoping.under_way[position]) {
+            self.reporter
+                .changing_scope(self.model(position).collection(), false);
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::{SyncError, engine::Engine};
 use crate::{
+    config::InitialFetch,
     hash::IdHash,
     query::Query,
     repository::{Mark, Repository},
@@ -50,13 +51,19 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     /// Observes every model that is not observed yet, from its cursor; reconciles those without a usable one.
     pub(super) async fn observe(&mut self) -> Result<(), SyncError> {
         for model in 0..self.observations.len() {
-            if self.observations[model].is_some() || !self.model(model).direction().receives() {
+            if self.observations[model].is_some() || !self.is_observed(model) {
                 continue;
             }
             let Some(scope) = self.setup.scopes.query(self.model(model)) else {
                 // Observed once its scope is known.
                 continue;
             };
+            if self.fetch_of(model) == InitialFetch::Skip {
+                self.observations[model] = Some(self.observe_from_now(model, &scope).await?);
+                self.observing.fetched(model);
+                self.arrived(model);
+                continue;
+            }
             let cursor = self.state.models[model].cursor.clone();
             let cursor = cursor.filter(|_| self.is_resumable(model));
             let observation = self
@@ -75,6 +82,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 self.arrived(model);
             }
             self.observations[model] = Some(observation);
+            self.observing.fetched(model);
         }
         Ok(())
     }
@@ -82,39 +90,41 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     /// Whether what has changed since the last run, or the last observation, is told by the cursor: the rows are those of this scope, as of then.
     pub(super) fn is_resumable(&self, position: usize) -> bool {
         let state = &self.state.models[position];
+        let scope = self.setup.scopes.query(self.model(position));
         let same_scope = match &state.reconciled {
-            Some(done) => {
-                Some(done) == self.setup.scopes.query(self.model(position)).as_ref() || off(Rule::ScopeMark)
-            }
-            None => false,
+            Some(done) => Some(done) == scope.as_ref() || off(Rule::ScopeMark),
+            None => scope.is_some_and(|scope| self.observing.is_based(position, &scope)),
         };
-        self.store.capabilities().cursor && same_scope && state.cursor.is_some()
+        let anew = self.fetch_of(position) == InitialFetch::All;
+        self.store.capabilities().cursor && same_scope && state.cursor.is_some() && !anew
     }
 
     /// Observes everything anew, and reconciles all of it.
     pub(super) fn restart_observations(&mut self) {
         for model in 0..self.observations.len() {
             self.observations[model] = None;
+            self.observing.lose_base(model);
             self.state.models[model].reconciled = None;
         }
     }
 
     /// Queues every id that the store, the table or the known set has, and the marks of a complete reconcile.
     #[tracing::instrument(skip_all, fields(collection = self.model(position).collection()))]
-    async fn reconcile(&mut self, position: usize, scope: Query) -> Result<(), SyncError> {
+    pub(super) async fn reconcile(&mut self, position: usize, scope: Query) -> Result<(), SyncError> {
         let model = self.model(position);
         let other_scope = self.state.models[position]
             .reconciled
             .as_ref()
             .is_some_and(|done| *done != scope);
-        if other_scope && !off(Rule::ScopeMark) {
+        let anew = self.fetch_of(position) == InitialFetch::All;
+        if anew || (other_scope && !off(Rule::ScopeMark)) {
             // Before the first apply: the context may switch back half-way.
-            self.repository
-                .mark(&[Mark::Reconciled(model.collection(), None)])
-                .await?;
-            self.state.models[position].reconciled = None;
+            self.forget_reconcile(position).await?;
         }
         let scan = self.store.scan(model, &scope).await?;
+        if anew {
+            self.forget_agreements(position, &scan.ids).await?;
+        }
         let seen: HashSet<IdHash> = scan.ids.iter().map(IdHash::of).collect();
         let unseen = self.repository.unseen(model, &seen).await?;
         tracing::debug!(store = scan.ids.len(), only_here = unseen.len(), "comparing");
@@ -130,7 +140,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         Ok(())
     }
 
-    fn mark_cursor(&mut self, position: usize, cursor: Option<Cursor>) {
+    pub(super) fn mark_cursor(&mut self, position: usize, cursor: Option<Cursor>) {
         if cursor.is_some() && self.state.models[position].cursor != cursor {
             let collection = self.model(position).collection();
             self.queues.mark(position, Mark::Cursor(collection, cursor));

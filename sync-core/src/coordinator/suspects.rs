@@ -185,6 +185,14 @@ impl Suspects {
         self.suspects.retain(|suspect| suspect.row != *row);
     }
 
+    /// The rows of this collection are sent no more.
+    pub(super) fn forget_model(&mut self, collection: &str) {
+        self.apart.retain(|(of, _)| *of != collection);
+        self.failing.retain(|(of, _)| *of != collection);
+        self.suspects
+            .retain(|suspect| suspect.row.model.collection() != collection);
+    }
+
     /// Tries this row now, if it is known here.
     pub(super) fn hurry(&mut self, row: &RowRef, now: Moment) {
         if let Some(at) = self.find(row) {

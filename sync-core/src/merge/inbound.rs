@@ -76,6 +76,9 @@ impl Inbound {
 /// then the base is the document. A delete wins over every unsent edit; an unsent insert is the later write of every field. While the scope is not known a clean
 /// row stays as it is.
 ///
+/// Of a model that only sends, the row never changes: what the document is now is what the next write has to expect. There the row is the truth: a change
+/// of a row whose document others have deleted inserts it anew.
+///
 /// `state.row` may be left out for a row that is clean and known: it is not looked at, and taken to exist.
 #[must_use]
 pub fn inbound(
@@ -85,6 +88,9 @@ pub fn inbound(
     remote: Option<&Remote>,
 ) -> Inbound {
     let meeting = Meeting { model, id };
+    if !model.direction().receives() {
+        return meeting.one_way(state, remote);
+    }
     match (remote, &state.pending) {
         (Some(remote), pending) if state.known == Some(remote.hash) => match pending {
             // Row and document agree on it: what belongs nowhere stays.
@@ -117,6 +123,62 @@ struct Meeting<'a> {
 }
 
 impl Meeting<'_> {
+    fn one_way(&self, state: &RowState, remote: Option<&Remote>) -> Inbound {
+        let Some(remote) = remote else {
+            if state.known.is_none() {
+                return Inbound::default();
+            }
+            let entries = match (&state.pending, &state.row) {
+                (None, _) => EntriesChange::Keep,
+                (Some(_), None) => EntriesChange::Drop,
+                (Some(_), Some(_)) => EntriesChange::Rebase(None),
+            };
+            return Inbound {
+                entries,
+                known: KnownChange::Forget,
+                ..Inbound::default()
+            };
+        };
+        // A change that no trigger saw: whatever differs from the document is sent.
+        let unseen = |pending: &&Pending| pending.base.is_none() && !pending.inserted;
+        let entries = match state.pending.as_ref().filter(unseen) {
+            Some(_) => EntriesChange::Rebase(Some(remote.image.clone())),
+            None => EntriesChange::Keep,
+        };
+        if state.known == Some(remote.hash) {
+            return Inbound {
+                entries,
+                ..Inbound::default()
+            };
+        }
+        Inbound {
+            entries,
+            known: KnownChange::Set(remote.hash),
+            conflict: self.overwritten(state, remote),
+            ..Inbound::default()
+        }
+    }
+
+    /// What others have written and the next write of this row will replace.
+    fn overwritten(&self, state: &RowState, remote: &Remote) -> Option<Conflict> {
+        let pending = state.pending.as_ref()?;
+        let base = pending.base.as_ref();
+        let theirs = |at: usize| base.is_none_or(|base| remote.image[at] != base[at]);
+        let Some(row) = &state.row else {
+            let kind = ConflictKind::RemoteErasedByDelete;
+            return self.report(kind, None, Some(&remote.image), theirs);
+        };
+        let kind = match pending.inserted {
+            true => ConflictKind::RemoteReplacedByInsert,
+            false => ConflictKind::LocalKept,
+        };
+        let ours = |at: usize| pending.inserted || base.is_none_or(|base| row[at] != base[at]);
+        let counts = |at: usize| !pending.inserted && self.model.fields()[at].is_counter();
+        self.report(kind, Some(row), Some(&remote.image), |at| {
+            theirs(at) && ours(at) && remote.image[at] != row[at] && !counts(at)
+        })
+    }
+
     fn gone_meets_dirty(&self, row: Option<&Image>, pending: &Pending) -> Inbound {
         let known = KnownChange::Forget;
         match row {

@@ -33,10 +33,7 @@ impl Work<'_> {
     }
 
     /// Whether memory alone tells that there is nothing to do. Whatever the row is, dirty or clean, `merge::inbound` says the same.
-    pub(super) fn is_settled(&self, session: &Session, memory: &Memory) -> bool {
-        if !session.models()[self.model].model.direction().receives() {
-            return true;
-        }
+    pub(super) fn is_settled(&self, memory: &Memory) -> bool {
         let troubles = &memory.models[self.model].troubles;
         if troubles.concern_inbound(self.id) {
             return troubles.ignore(self.id, || self.raw());

@@ -175,9 +175,10 @@ async fn a_cancelled_draft_or_acknowledgement_can_be_repeated() {
         till.sql("INSERT INTO employees VALUES (1, 'a', NULL), (2, 'b', 1)")
             .await;
         let scopes = till.scopes.clone();
+        let collections = crate::till::collections();
         let request = DraftRequest {
             operations_max: PLENTY,
-            seed: true,
+            seed: &collections,
             scopes: &scopes,
             rows: ditto_sync_core::repository::DraftRows::All,
         };

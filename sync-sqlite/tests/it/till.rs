@@ -88,6 +88,10 @@ pub(crate) static METER: ModelDescriptor = ModelDescriptor::new(
 
 pub(crate) static MODELS: [&ModelDescriptor; 6] = [&BADGE, &EMPLOYEE, &PRODUCT, &SAMPLE, &NOTICE, &METER];
 
+pub(crate) fn collections() -> Vec<&'static str> {
+    MODELS.iter().map(|model| model.collection()).collect()
+}
+
 const SCHEMA: &str = r#"
     CREATE TABLE employees (id INTEGER PRIMARY KEY, name TEXT NOT NULL,
         reports_to INTEGER REFERENCES employees (id) ON DELETE SET NULL);
@@ -205,9 +209,10 @@ impl Till {
     }
 
     pub(crate) async fn draft(&self, operations_max: usize) -> Draft {
+        let collections = collections();
         let request = DraftRequest {
             operations_max,
-            seed: true,
+            seed: &collections,
             scopes: &self.scopes,
             rows: ditto_sync_core::repository::DraftRows::All,
         };

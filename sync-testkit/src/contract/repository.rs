@@ -11,6 +11,7 @@ pub mod listening;
 pub mod memory_fixture;
 pub mod merging;
 pub mod models;
+pub mod noting;
 pub mod preparing;
 pub mod random;
 pub mod recovering;
@@ -117,6 +118,9 @@ macro_rules! repository_contract {
             auditing: rows_that_agree_have_the_sums_of_their_documents, what_cannot_be_compared_is_left_out,
                 a_change_that_no_trigger_saw_shows_in_its_bucket, what_is_forgotten_takes_its_document_again,
                 a_dirty_row_is_not_forgotten;
+            noting: what_has_not_changed_is_not_noted, a_forgotten_row_takes_its_document,
+                a_forgotten_row_that_changes_is_seeded_first, seeding_is_counted_and_done_once, a_reset_has_tables_be_looked_through_again,
+                only_what_is_asked_for_is_seeded;
             random: the_base_is_what_was_last_agreed_on, counters_equal_the_sum_of_all_increments, it_agrees_with_the_repository_in_memory;
         );
     };

@@ -78,6 +78,8 @@ pub(super) struct Table {
     pub(super) cursor: Option<Cursor>,
     pub(super) reconciled: Option<Query>,
     pub(super) burst: Option<Burst>,
+    /// Every row was offered to the store.
+    pub(super) seeded: bool,
 }
 
 /// One captured change.
@@ -133,6 +135,7 @@ impl Table {
             cursor: None,
             reconciled: None,
             burst: None,
+            seeded: false,
         }
     }
 
@@ -194,10 +197,11 @@ impl Table {
         self.parked.contains_key(id) || self.unreadable.contains_key(id) || self.ignored.contains_key(id)
     }
 
-    /// Whether nothing of this row can go out now: it was refused as it is, or its document is one that it could not be merged with, so that
-    /// every write of it would be stale.
+    /// Whether nothing of this row can go out now: it was refused as it is, its document is one that it could not be merged with, so that
+    /// every write of it would be stale, or it has to meet its document first.
     pub(super) fn is_held_back(&self, id: &DocumentId) -> bool {
         self.waits_inbound(id)
+            || self.changed_unseen(id)
             || self
                 .held_back
                 .get(id)
@@ -391,6 +395,7 @@ impl Durable {
             table.cursor = None;
             table.reconciled = None;
             table.burst = None;
+            table.seeded = false;
         }
     }
 }

@@ -227,6 +227,9 @@ impl Durable {
             EntriesChange::Drop => table.drop_entries(id, None),
             EntriesChange::Rebase(base) => {
                 if let Some(first) = table.outbox.get_mut(id).and_then(|entries| entries.first_mut()) {
+                    if base.is_none() {
+                        first.kind = super::CaptureKind::Insert;
+                    }
                     first.old = base;
                 }
             }

@@ -28,7 +28,7 @@ impl Durable {
         let mut draft = Draft::default();
         let mut operations: Vec<Operation> = Vec::new();
         let mut dropped = Vec::new();
-        let mut news = false;
+        let mut news = self.note_seeded(models, request);
         for RowRef { model, id } in self.to_send(models, request) {
             if !request.rows.admit(model, IdHash::of(&id)) {
                 continue;
@@ -153,12 +153,10 @@ impl Durable {
         dirty.sort_by_key(|(first, _)| *first);
         let mut rows: Vec<_> = dirty.into_iter().map(|(_, row)| row).collect();
         for table in tables.iter().filter(|table| request.seeds(table.model)) {
-            let unmet = table.rows.keys().filter(|id| {
-                !table.known.contains_key(*id)
-                    && !table.outbox.contains_key(*id)
-                    && !table.kept.contains(*id)
-                    && !table.is_held_back(id)
-            });
+            // Those that were refused are tried again even where all others are done.
+            let unmet = table
+                .unmet()
+                .filter(|id| !table.seeded || table.held_back.contains_key(*id));
             rows.extend(unmet.map(|id| RowRef {
                 model: table.model,
                 id: id.clone(),

@@ -72,6 +72,7 @@ impl Durable {
         match unacknowledge(model, id, &state, &operation.record.undo) {
             Unacknowledged::Forget => {
                 table.known.remove(id);
+                table.seeded = false;
                 None
             }
             Unacknowledged::Report(conflict) => Some(conflict),

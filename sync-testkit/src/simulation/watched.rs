@@ -20,7 +20,7 @@ use ditto_sync_core::{
     query::Query,
     repository::{
         Acknowledged, Applied, Draft, DraftRequest, InboundBatch, InboundItem, Mark, PendingCount,
-        Quarantined, Recovered, Recovery, Repository, RepositoryError, RowRef, SyncState, Weighed,
+        Quarantined, Recovered, Recovery, Repository, RepositoryError, RowRef, SeedState, SyncState, Weighed,
     },
     scope::Scopes,
     store::{Capabilities, Cursor, DocumentStore, Frontier, Scan, StoreError, StoreIdentity, WriteOutcome},
@@ -276,6 +276,22 @@ impl Repository for WatchedRepository {
 
     async fn pending(&self) -> Result<Vec<PendingCount>, RepositoryError> {
         self.call(self.inner.pending(), |_, _| {}).await
+    }
+
+    async fn note_changed(&self, row: &RowRef) -> Result<bool, RepositoryError> {
+        self.call(self.inner.note_changed(row), |_, _| {}).await
+    }
+
+    async fn seeding(&self) -> Result<Vec<SeedState>, RepositoryError> {
+        self.call(self.inner.seeding(), |_, _| {}).await
+    }
+
+    async fn reset_seeding(&self, models: &[&'static ModelDescriptor]) -> Result<(), RepositoryError> {
+        self.call(self.inner.reset_seeding(models), |_, _| {}).await
+    }
+
+    async fn forget(&self, rows: &[RowRef]) -> Result<(), RepositoryError> {
+        self.call(self.inner.forget(rows), |_, _| {}).await
     }
 
     async fn mark(&self, marks: &[Mark]) -> Result<(), RepositoryError> {

@@ -107,9 +107,11 @@ impl<F: RepositoryFixture> Bench<F> {
 
     /// A draft.
     pub async fn draft_of(&self, operations_max: usize, seed: bool) -> Draft {
+        let models = MODELS.iter().filter(|_| seed);
+        let collections: Vec<_> = models.map(|model| model.collection()).collect();
         let request = DraftRequest {
             operations_max,
-            seed,
+            seed: &collections,
             scopes: &self.scopes,
             rows: ditto_sync_core::repository::DraftRows::All,
         };

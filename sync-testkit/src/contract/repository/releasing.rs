@@ -254,15 +254,21 @@ pub async fn a_draft_leaves_out_what_it_is_told_to<F: RepositoryFixture>(fixture
     }
     let apart = RowSet::from([(STOCK.collection(), IdHash::of(&text_id("s1")))]);
     let only = row("s1");
-    let mut bench = drafted(bench, DraftRows::Except(&apart), &["s2"]).await;
+    let mut bench = drafted(bench, DraftRows::Except(&apart, &[]), &["s2"]).await;
     let request = DraftRequest {
         operations_max: 10,
-        seed: false,
+        seed: &[],
         scopes: &bench.scopes,
-        rows: DraftRows::Except(&apart),
+        rows: DraftRows::Except(&apart, &[]),
     };
     let rest = bench.repository.draft(request).await.expect("a draft is made");
     assert_eq!((rest.intent, rest.more), (None, false));
+    let request = DraftRequest {
+        rows: DraftRows::Except(&RowSet::new(), &[STOCK.collection()]),
+        ..request
+    };
+    let rest = bench.repository.draft(request).await.expect("a draft is made");
+    assert_eq!((rest.intent, rest.more), (None, false), "nor of this collection");
     bench = drafted(bench, DraftRows::Only(&only), &["s1"]).await;
     bench.assert_nothing_to_send().await;
 }
@@ -274,7 +280,7 @@ async fn drafted<F: RepositoryFixture>(
 ) -> Bench<F> {
     let request = DraftRequest {
         operations_max: 10,
-        seed: false,
+        seed: &[],
         scopes: &bench.scopes,
         rows,
     };

@@ -14,7 +14,7 @@ use ditto_sync_testkit::{
 async fn draft(repository: &MemoryRepository) -> Result<Draft, RepositoryError> {
     let request = DraftRequest {
         operations_max: 10,
-        seed: false,
+        seed: &[],
         scopes: &Scopes::everything(),
         rows: ditto_sync_core::repository::DraftRows::All,
     };
