@@ -10,12 +10,13 @@
 pub use ditto_sync_core::{
     adapter::{DittoAdapter, Registration},
     audit::{AuditError, AuditReport, Difference, DifferenceKind},
+    backup::{BackupError, BackupOptions, BackupOutcome, BackupReport, BackupRow},
     breaker::MassChangeLimit,
     clock::{Clock, Moment, Sleep, SystemClock},
     column::{ColumnValue, Image},
     config::{InitialFetch, Pacing, SyncConfig},
     coordinator::{
-        AwaitStoredError, Changes, Coordinator, Edit, EventStream, HeldChange, HoldError, PauseError,
+        AwaitStoredError, BackupPull, Changes, Coordinator, Edit, EventStream, HeldChange, HoldError, PauseError,
         ReconcileError, RecordError, SettleError, Setup, ShutdownError, SyncError, SyncHandle, Watch,
     },
     descriptor::{

@@ -128,6 +128,15 @@ pub enum SyncEvent {
         /// Documents to compare.
         total: usize,
     },
+    /// Progress of a backup that is pulled.
+    Restoring {
+        /// The collection being read.
+        collection: &'static str,
+        /// Its documents done.
+        done: usize,
+        /// Its documents in all.
+        total: usize,
+    },
     /// The store accepted local changes.
     Sent {
         /// The collection.

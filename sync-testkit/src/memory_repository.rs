@@ -14,6 +14,7 @@ mod mass_changes;
 mod outgoing;
 mod recovery;
 mod release;
+mod restore;
 mod transaction;
 
 use std::{
@@ -32,7 +33,7 @@ use ditto_sync_core::{
     query::Query,
     repository::{
         Acknowledged, Applied, Draft, DraftRequest, InboundBatch, InboundItem, Mark, PendingCount,
-        Quarantined, Recovered, Recovery, Repository, RepositoryError, RowRef, SyncState, Weighed,
+        Quarantined, Recovered, Recovery, Repository, RepositoryError, Restored, RowRef, SyncState, Weighed,
     },
     rules::{Rule, off},
     scope::Scopes,
@@ -430,6 +431,19 @@ impl Repository for MemoryRepository {
             self.wake();
         }
         Ok(kept)
+    }
+
+    async fn restore(&self, items: &[InboundItem], dry_run: bool) -> Result<Vec<Restored>, RepositoryError> {
+        self.transaction("restore rows", |state| {
+            let backup = dry_run.then(|| state.durable.clone());
+            let outcomes = state.durable.restore(items);
+            let wrote = backup.is_none() && outcomes.contains(&Restored::Done);
+            if let Some(backup) = backup {
+                state.durable = backup;
+            }
+            (outcomes, wrote)
+        })
+        .await
     }
 
     async fn close(&self) {

@@ -1,6 +1,7 @@
 //! Whole devices against each other: SQLite, coordinator, store, network and back. What one part does alone is tested beside it.
 
 mod audits;
+mod backups;
 mod capture_paths;
 mod changes;
 mod devices;

@@ -14,6 +14,7 @@ pub mod preparing;
 pub mod random;
 pub mod recovering;
 pub mod releasing;
+pub mod restoring;
 pub mod scope;
 pub mod sending;
 pub mod settling;
@@ -103,6 +104,8 @@ macro_rules! repository_contract {
                 an_unreadable_row_is_listed_with_the_reason;
             holding: what_documents_would_do_is_told_and_not_done, a_parked_delete_weighs_nothing, a_rejected_delete_becomes_an_insert,
                 a_rejected_overwrite_becomes_an_update, a_rejection_leaves_everything_else_alone, a_burst_is_durable;
+            restoring: a_missing_row_is_restored_and_not_sent, what_is_there_is_left_alone, restored_children_find_their_parents,
+                a_document_that_does_not_fit_is_told_alone, a_dry_restore_changes_nothing;
             random: the_base_is_what_was_last_agreed_on, counters_equal_the_sum_of_all_increments, it_agrees_with_the_repository_in_memory;
         );
     };
