@@ -16,8 +16,9 @@ pub use ditto_sync_core::{
     column::{ColumnValue, Image},
     config::{InitialFetch, Pacing, SyncConfig},
     coordinator::{
-        AwaitStoredError, BackupPull, Changes, Coordinator, Edit, EventStream, HeldChange, HoldError, PauseError,
-        ReconcileError, RecordError, SettleError, Setup, ShutdownError, SyncError, SyncHandle, Watch,
+        AwaitStoredError, BackupPull, Changes, Coordinator, Edit, EventStream, HeldChange, HoldError,
+        PauseError, ReconcileError, RecordError, SettleError, Setup, ShutdownError, SyncError, SyncHandle,
+        Watch,
     },
     descriptor::{
         Direction, FieldDescriptor, LeftScope, LinkDescriptor, Linked, ModelDescriptor, RowError, Scope,

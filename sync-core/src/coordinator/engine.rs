@@ -211,7 +211,10 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         let now = self.setup.clock.now();
         let trial = self.suspects.next_due().map(|due| due.since(now));
         let pull = self.pull_due().map(|due| due.since(now));
-        [trial, pull, self.holds.next_due(now)].into_iter().flatten().min()
+        [trial, pull, self.holds.next_due(now)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// One step: the intent in flight before anything else, then a chunk of what came in, then what is to go out.

@@ -9,8 +9,8 @@ use tokio::{
 };
 
 use super::{
-    SyncError, auditing::Audit, backup::PullRequest, lifecycle::Order, mass_changes::HoldRequest, reporter::Reporter,
-    requests::Request, scoping::ContextRequest, streams::Listeners,
+    SyncError, auditing::Audit, backup::PullRequest, lifecycle::Order, mass_changes::HoldRequest,
+    reporter::Reporter, requests::Request, scoping::ContextRequest, streams::Listeners,
 };
 use crate::{
     clock::Clock,
