@@ -10,14 +10,15 @@
 pub use ditto_sync_core::{
     adapter::{DittoAdapter, Registration},
     audit::{AuditError, AuditReport, Difference, DifferenceKind},
+    backup::{BackupError, BackupOptions, BackupOutcome, BackupReport, BackupRow},
     breaker::MassChangeLimit,
     clock::{Clock, Moment, Sleep, SystemClock},
     column::{ColumnValue, Image},
     config::{InitialFetch, Pacing, SyncConfig},
     coordinator::{
-        AwaitStoredError, Changes, Coordinator, Edit, EventStream, HeldChange, HoldError, HydrationReport,
-        ModelError, PauseError, ReconcileError, RecordError, SettleError, Setup, ShutdownError, SyncError,
-        SyncHandle, Watch,
+        AwaitStoredError, BackupPull, Changes, Coordinator, Edit, EventStream, HeldChange, HoldError,
+        HydrationReport, ModelError, PauseError, ReconcileError, RecordError, SettleError, Setup, ShutdownError,
+        SyncError, SyncHandle, Watch,
     },
     descriptor::{
         Direction, FieldDescriptor, LeftScope, LinkDescriptor, Linked, ModelDescriptor, RowError, Scope,

@@ -5,6 +5,7 @@
 //! that spawns nothing and asks an injected [`Clock`] for the time, so a simulation can run it step by step.
 
 mod auditing;
+mod backup;
 mod engine;
 mod handle;
 mod history;
@@ -37,8 +38,8 @@ use std::{
 use futures_util::future::{Either, select};
 use tokio::sync::{mpsc, oneshot};
 
-use self::{engine::Engine, listening::Listening, reporter::Reporter, streams::Listeners};
 pub use self::{
+    backup::BackupPull,
     handle::{EventStream, SettleError, ShutdownError, SyncHandle},
     hydrating::HydrationReport,
     lifecycle::PauseError,
@@ -48,6 +49,7 @@ pub use self::{
     scoping::ReconcileError,
     streams::{Changes, Watch},
 };
+use self::{engine::Engine, listening::Listening, reporter::Reporter, streams::Listeners};
 use crate::{
     clock::{Clock, SystemClock},
     config::SyncConfig,

@@ -7,6 +7,7 @@
 
 pub mod adapter;
 pub mod audit;
+pub mod backup;
 pub mod batching;
 pub mod breaker;
 pub mod clock;

@@ -72,6 +72,10 @@ pub const REJECT_ROWS: usize = 1000;
 
 /// Events kept for a slow listener; older ones are lost to it, and it learns how many.
 pub const EVENTS_KEPT: usize = 1024;
+/// Documents of one model that a pull of a backup fetches and restores in one go, with those that they link to.
+pub const BACKUP_CHUNK: usize = 256;
+/// How long a pull of a backup subscribes to models that are not observed anyway, before it reads the store.
+pub const BACKUP_PATIENCE: Duration = Duration::from_secs(3);
 /// Row changes that one message to the listeners of a model names at most.
 pub const CHANGE_BATCH: usize = 64;
 /// Messages kept for a slow listener of row changes; older ones are lost to it, and it learns how many changes that were. They hold ids, not rows.

@@ -316,6 +316,23 @@ pub trait Repository: Send + Sync + 'static {
         async { Err(cannot("take changes back")) }
     }
 
+    /// Puts documents into the tables for rows that are missing: parents first, captured by nobody, agreed on from then on. Rows that exist, or were deleted
+    /// here, stay as they are; nothing is parked or quarantined. Also of models that do not receive. What became of each item, in their order; of several
+    /// items of one id the last counts. A dry run changes nothing.
+    ///
+    /// Must not be called while an intent is in flight.
+    ///
+    /// # Errors
+    /// When the database fails, or the repository cannot restore.
+    fn restore(
+        &self,
+        items: &[InboundItem],
+        dry_run: bool,
+    ) -> impl Future<Output = Result<Vec<Restored>, RepositoryError>> + Send {
+        let _ = (items, dry_run);
+        async { Err(cannot("restore rows")) }
+    }
+
     /// Ends the coordinator's use: releases the lock and closes own connections. The app's tables stay usable. May be repeated.
     fn close(&self) -> impl Future<Output = ()> + Send;
 }
@@ -516,6 +533,23 @@ impl InboundItem {
         };
         Self { model, id, incoming }
     }
+}
+
+/// What became of a document that was to be restored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Restored {
+    /// Its row was missing and is back.
+    Done,
+    /// Its row is there and holds the same.
+    Present,
+    /// Its row is there and holds something else, or cannot be read.
+    Differs,
+    /// Its row was deleted here, sent or not.
+    Deleted,
+    /// It does not belong on this device.
+    OutOfScope,
+    /// It cannot be a row: why, naming the field or constraint.
+    Refused(String),
 }
 
 /// What an apply did.

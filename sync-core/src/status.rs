@@ -139,6 +139,15 @@ pub enum SyncEvent {
         /// Rows to send. Those that turn out to have a document already are never counted as done.
         total: u64,
     },
+    /// Progress of a backup that is pulled.
+    Restoring {
+        /// The collection being read.
+        collection: &'static str,
+        /// Its documents done.
+        done: usize,
+        /// Its documents in all.
+        total: usize,
+    },
     /// The store accepted local changes.
     Sent {
         /// The collection.

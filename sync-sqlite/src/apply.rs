@@ -7,6 +7,7 @@
 pub(crate) mod foreign_keys;
 pub(crate) mod guard;
 mod pass;
+pub(crate) mod restore;
 mod row;
 mod work;
 

@@ -21,7 +21,8 @@ use ditto_sync_core::{
     query::Query,
     repository::{
         Acknowledged, Applied, Draft, DraftRequest, Finding, InboundBatch, InboundItem, Mark, PendingCount,
-        Quarantined, Recovered, Recovery, Repository, RepositoryError, RowRef, SeedState, SyncState, Weighed,
+        Quarantined, Recovered, Recovery, Repository, RepositoryError, Restored, RowRef, SeedState, SyncState,
+        Weighed,
     },
     scope::Scopes,
 };
@@ -405,6 +406,11 @@ impl Repository for SqliteRepository {
     async fn reject(&self, items: &[InboundItem], marks: &[Mark]) -> Result<Vec<RowRef>, RepositoryError> {
         let session = self.inner.session()?;
         mass_changes::reject(&session, self.inner.connections(), items, marks).await
+    }
+
+    async fn restore(&self, items: &[InboundItem], dry_run: bool) -> Result<Vec<Restored>, RepositoryError> {
+        let session = self.inner.session()?;
+        apply::restore::restore(&session, self.inner.connections(), (items, dry_run)).await
     }
 
     async fn close(&self) {

@@ -16,6 +16,7 @@ mod noting;
 mod outgoing;
 mod recovery;
 mod release;
+mod restore;
 mod seeding;
 mod transaction;
 
@@ -37,7 +38,8 @@ use ditto_sync_core::{
     query::Query,
     repository::{
         Acknowledged, Applied, Draft, DraftRequest, InboundBatch, InboundItem, Mark, PendingCount,
-        Quarantined, Recovered, Recovery, Repository, RepositoryError, RowRef, SeedState, SyncState, Weighed,
+        Quarantined, Recovered, Recovery, Repository, RepositoryError, Restored, RowRef, SeedState, SyncState,
+        Weighed,
     },
     rules::{Rule, off},
     scope::Scopes,
@@ -525,6 +527,19 @@ impl Repository for MemoryRepository {
     async fn forget(&self, rows: &[RowRef]) -> Result<(), RepositoryError> {
         self.transaction("forget what rows agreed on", |state| {
             ((), state.durable.forget(rows))
+        })
+        .await
+    }
+
+    async fn restore(&self, items: &[InboundItem], dry_run: bool) -> Result<Vec<Restored>, RepositoryError> {
+        self.transaction("restore rows", |state| {
+            let backup = dry_run.then(|| state.durable.clone());
+            let outcomes = state.durable.restore(items);
+            let wrote = backup.is_none() && outcomes.contains(&Restored::Done);
+            if let Some(backup) = backup {
+                state.durable = backup;
+            }
+            (outcomes, wrote)
         })
         .await
     }

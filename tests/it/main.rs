@@ -2,6 +2,7 @@
 
 mod api;
 mod audits;
+mod backups;
 mod capture_paths;
 mod changes;
 mod defaults;

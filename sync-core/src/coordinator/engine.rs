@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Setup, SyncError, auditing::Audit, handle::Command, holds::Holds, hydrating::Hydrating,
+    Setup, SyncError, auditing::Audit, backup::Pull, handle::Command, holds::Holds, hydrating::Hydrating,
     lifecycle::Lifecycle, mass_changes::HoldRequest, models::ModelRequests, observing::Observing,
     queue::Queues, reporter::Reporter, requests::Request, scoping::Scoping, seeding::Seeding,
     signals::Signal, suspects::Suspects,
@@ -65,6 +65,8 @@ pub(super) struct Engine<R: Repository, S: DocumentStore> {
     pub(super) audits: Vec<Audit>,
     /// Where the collections are to get when the context changes.
     pub(super) scoping: Scoping,
+    /// Backups that are pulled, one after the other.
+    pub(super) pulls: VecDeque<Pull<S::Observation>>,
     /// Who waits for the store to have everything local.
     pub(super) settling: Vec<oneshot::Sender<()>>,
     /// Whether it has begun, is paused, or is about to be.
@@ -117,6 +119,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             holds: Holds::new(&setup.models, &setup.config, state.models.iter().map(|_| None)),
             hold_requests: VecDeque::new(),
             audits: Vec::new(),
+            pulls: VecDeque::new(),
             scoping: Scoping::new(&setup.scopes, models),
             settling: Vec::new(),
             lifecycle: Lifecycle::new(setup.config.starts_paused()),
@@ -196,6 +199,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         self.change_scopes().await?;
         self.observe().await?;
         self.hydrate().await?;
+        let pulled = self.pull_some().await?;
         if self.work().await? {
             self.worked();
             return match self.inbound_batching.pause() {
@@ -203,7 +207,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 None => Ok(Flow::Continue),
             };
         }
-        if self.opens_up().await? {
+        if pulled || self.opens_up().await? {
             return Ok(Flow::Continue);
         }
         if !self.state.await_peer && self.serve_audits().await {
@@ -223,7 +227,11 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         }
         let now = self.setup.clock.now();
         let trial = self.suspects.next_due().map(|due| due.since(now));
-        trial.into_iter().chain(self.holds.next_due(now)).min()
+        let pull = self.pull_due().map(|due| due.since(now));
+        [trial, pull, self.holds.next_due(now)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// One step: the intent in flight before anything else, then a chunk of what came in, then what is to go out.
@@ -315,6 +323,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             Signal::Command(Some(Command::AcceptStore)) => self.accepted = true,
             Signal::Command(Some(Command::Holds(request))) => self.hold_requests.push_back(request),
             Signal::Command(Some(Command::Audit(audit))) => self.audits.push(audit),
+            Signal::Command(Some(Command::Pull(request))) => self.begin_pull(request),
             Signal::Command(Some(Command::Context(request))) => self.take_context(request),
             Signal::Context => self.follow_context(),
             Signal::Command(Some(Command::Lifecycle(order))) => self.lifecycle.push(order),

@@ -9,7 +9,8 @@ use tokio::{
 };
 
 use super::{
-    SyncError, auditing::Audit, lifecycle::Order, mass_changes::HoldRequest, models::ModelRequest,
+    SyncError, auditing::Audit, backup::PullRequest, lifecycle::Order, mass_changes::HoldRequest,
+    models::ModelRequest,
     reporter::Reporter, requests::Request, scoping::ContextRequest, streams::Listeners,
 };
 use crate::{
@@ -38,6 +39,7 @@ pub(super) enum Command {
     Wake,
     AcceptStore,
     Audit(Audit),
+    Pull(PullRequest),
     Context(ContextRequest),
     Lifecycle(Order),
     Holds(HoldRequest),

@@ -111,6 +111,14 @@ impl Reporter {
         }
     }
 
+    pub(super) fn restoring(&self, collection: &'static str, (done, total): (usize, usize)) {
+        self.event(SyncEvent::Restoring {
+            collection,
+            done,
+            total,
+        });
+    }
+
     pub(super) fn progress(&self, done: usize, total: usize) {
         self.event(SyncEvent::Progress { done, total });
     }

@@ -16,6 +16,7 @@ pub mod preparing;
 pub mod random;
 pub mod recovering;
 pub mod releasing;
+pub mod restoring;
 pub mod scope;
 pub mod sending;
 pub mod settling;
@@ -121,6 +122,8 @@ macro_rules! repository_contract {
             noting: what_has_not_changed_is_not_noted, a_forgotten_row_takes_its_document,
                 a_forgotten_row_that_changes_is_seeded_first, seeding_is_counted_and_done_once, a_reset_has_tables_be_looked_through_again,
                 only_what_is_asked_for_is_seeded;
+            restoring: a_missing_row_is_restored_and_not_sent, what_is_there_is_left_alone, restored_children_find_their_parents,
+                a_document_that_does_not_fit_is_told_alone, a_dry_restore_changes_nothing;
             random: the_base_is_what_was_last_agreed_on, counters_equal_the_sum_of_all_increments, it_agrees_with_the_repository_in_memory;
         );
     };
