@@ -76,7 +76,7 @@ mod tests {
         let code = adapter(&input).to_string();
         assert!(!code.contains("compile_error"), "{code}");
         assert!(
-            code.contains("use shop :: sync :: __private as __ditto"),
+            code.contains("use shop :: sync :: __private as __ditto_of_Stock"),
             "{code}"
         );
         assert!(code.contains("inventory :: submit !"), "{code}");

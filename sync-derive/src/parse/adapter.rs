@@ -1,15 +1,17 @@
 //! What the user wrote for `derive(DittoAdapter)`: [`AdapterInput`].
 
 mod link;
+mod parameters;
 mod values;
 
 use syn::{
-    Data, DeriveInput, Field, GenericArgument, Generics, Ident, Meta, Path, PathArguments, Type,
+    Data, DeriveInput, Field, GenericArgument, Generics, Ident, Meta, Path, PathArguments, Type, Visibility,
     ext::IdentExt,
 };
 
 pub(crate) use self::{
     link::Link,
+    parameters::Parameter,
     values::{FieldDefault, Scope},
 };
 use self::{
@@ -64,6 +66,7 @@ const NO_ANCHOR: &str = "none";
 /// A struct as it was written, names resolved.
 pub(crate) struct AdapterInput<'a> {
     pub(crate) ident: &'a Ident,
+    pub(crate) visibility: &'a Visibility,
     pub(crate) generics: &'a Generics,
     /// What it is, where it is not a struct with named fields.
     pub(crate) wrong_shape: Option<&'static str>,
@@ -115,6 +118,7 @@ impl<'a> AdapterInput<'a> {
             matches!(&input.data, Data::Struct(data) if matches!(data.fields, syn::Fields::Named(_)));
         let mut adapter = Self {
             ident: &input.ident,
+            visibility: &input.vis,
             generics: &input.generics,
             wrong_shape: (!is_named).then(|| shape_name(&input.data)),
             collection: Attr::default(),
