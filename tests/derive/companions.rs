@@ -36,7 +36,7 @@ mod models {
 use models::{RawDittoAdapter, Sale, SaleDittoAdapter, Stock, StockDittoAdapter};
 
 fn scope_of<T: DittoAdapter>(registry: SyncRegistry) -> Query {
-    registry.setup().unwrap().scopes.query(T::descriptor())
+    registry.setup().unwrap().scopes.query(T::descriptor()).unwrap()
 }
 
 fn branch(query: &Query) -> Option<&Value> {

@@ -1,5 +1,7 @@
 //! The rules of `derive(DittoAdapter)`.
 
+mod sqlx;
+
 use proc_macro2::Span;
 use syn::{Type, ext::IdentExt};
 
@@ -43,6 +45,7 @@ pub(crate) fn adapter(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
     a_field_has_one_conversion(input, diagnostics);
     json_is_text(input, diagnostics);
     links_name_rows(input, diagnostics);
+    sqlx::agrees(input, diagnostics);
     documents_leave_the_store_its_id(input, diagnostics);
     the_anchor_is_free(input, diagnostics);
     document_names_differ(input, diagnostics);
