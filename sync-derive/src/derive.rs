@@ -1,5 +1,8 @@
 //! The pipeline of each derive: parse, validate, then either expand or report and fall back.
 
+#[cfg(test)]
+mod snapshots;
+
 use proc_macro2::TokenStream;
 use syn::DeriveInput;
 

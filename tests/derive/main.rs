@@ -11,3 +11,4 @@ mod quiet;
 mod registration;
 mod round_trip;
 mod runtime_path;
+mod sqlx_names;

@@ -21,7 +21,7 @@ pub(crate) fn declaration(input: &AdapterInput<'_>) -> TokenStream {
     let (visibility, companion, runtime) = (input.visibility, companion(input), runtime_alias(input));
     let model = input.ident.unraw().to_string();
     let about = format!(
-        "Other values of the context for `{model}` alone, for tests: give it to `SyncRegistry::with_adapter`."
+        " Other values of the context for `{model}` alone, for tests: give it to `SyncRegistry::with_adapter`."
     );
     quote! {
         #[doc = #about]
@@ -69,7 +69,7 @@ fn an_override(input: &AdapterInput<'_>, Parameter { name, rust_name }: &Paramet
     let visibility = input.visibility;
     let method = format_ident!("override_{rust_name}");
     let about = format!(
-        "Takes the value of `{name}` from here: a value, or a `ContextSource` that asks a closure or follows a channel."
+        " Takes the value of `{name}` from here: a value, or a `ContextSource` that asks a closure or follows a channel."
     );
     quote! {
         #[doc = #about]
