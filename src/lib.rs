@@ -8,7 +8,7 @@
 //! Start with [`DittoAdapter`], [`SyncRegistry`] and [`SyncHandle`].
 
 pub use ditto_sync_core::{
-    adapter::{DittoAdapter, Registration},
+    adapter::{Companion, DittoAdapter, Registration},
     audit::{AuditError, AuditReport, Difference, DifferenceKind},
     backup::{BackupError, BackupOptions, BackupOutcome, BackupReport, BackupRow},
     breaker::MassChangeLimit,

@@ -3,6 +3,11 @@
 //!
 //! The engine itself never sees a struct: it works on rows and documents through the [`ModelDescriptor`].
 
+mod companion;
+
+pub use self::companion::Companion;
+#[doc(hidden)]
+pub use self::companion::Overrides;
 use crate::{
     descriptor::{ModelDescriptor, RowError},
     document::Document,

@@ -2,6 +2,7 @@
 //! may name it.
 
 pub use core::{
+    convert::Into,
     default::Default,
     marker::{Send, Sized, Sync},
     option::Option::{self, None, Some},
@@ -19,14 +20,18 @@ pub use crate::field::json_text::JsonField;
 #[cfg(feature = "json")]
 use crate::field::json_text::{ByJson, ByJsonOrNull};
 pub use crate::{
-    adapter::{DittoAdapter, Registration},
+    adapter::{Companion, DittoAdapter, Overrides, Registration},
     column::{ColumnValue, Image},
     descriptor::{Direction, FieldDescriptor, LeftScope, LinkDescriptor, ModelDescriptor, RowError, Scope},
     document::Document,
-    field::{DittoField, FieldError, FieldKind, Storage, conversion::Module},
+    field::{
+        DittoField, FieldError, FieldKind, Storage,
+        conversion::{Module, ModuleOf},
+    },
     hooks::{DittoHooks, Hooks},
     id::{DocumentId, IdError},
     query::{Field, Filter, Operand, and, field, not, or, param},
+    scope::ContextSource,
     value::Value,
 };
 

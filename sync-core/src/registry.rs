@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 pub use self::error::{RegistryError, StartError};
 use crate::{
-    adapter::{DittoAdapter, Registration, registered},
+    adapter::{Companion, DittoAdapter, Registration, registered},
     clock::Clock,
     config::SyncConfig,
     coordinator::{Coordinator, Setup, SyncHandle},
@@ -147,6 +147,34 @@ impl SyncRegistry {
             .set(Some(model.collection()), &parameter.into(), source.into());
         self.overridden.push(model);
         self
+    }
+
+    /// Adds the model of a companion, with what the companion overrides; the derive generates one for each model.
+    ///
+    /// ```
+    /// use ditto_sync::{ContextSource, prelude::*};
+    ///
+    /// #[derive(DittoAdapter)]
+    /// #[ditto(collection = "stocks", scope(branch_id))]
+    /// struct Stock {
+    ///     #[ditto(id)]
+    ///     id: String,
+    ///     branch_id: String,
+    /// }
+    ///
+    /// let adapter = StockDittoAdapter::new().override_branch_id("branch-of-this-test");
+    /// let registry = SyncRegistry::new().with_adapter(adapter);
+    ///
+    /// let asked = ContextSource::provider(|| std::env::var("TEST_BRANCH").ok());
+    /// let registry = registry.with_adapter(StockDittoAdapter::new().override_branch_id(asked));
+    /// ```
+    pub fn with_adapter<A: Companion>(self, adapter: A) -> Self {
+        let overrides = adapter.into_overrides().into_sources();
+        overrides
+            .into_iter()
+            .fold(self.with::<A::Model>(), |registry, (parameter, source)| {
+                registry.override_context::<A::Model>(parameter, source)
+            })
     }
 
     /// How the coordinator behaves.

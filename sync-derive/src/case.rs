@@ -1,6 +1,8 @@
 //! The rules of `rename_all`: [`RenameRule`]. The same words with the same meaning as in serde, so that documents written by other
 //! programs can be matched by what their authors already know.
 
+pub(crate) mod sqlx;
+
 /// How the Rust names of fields or variants become names in documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RenameRule {

@@ -1,5 +1,8 @@
 //! The pipeline of each derive: parse, validate, then either expand or report and fall back.
 
+#[cfg(test)]
+mod snapshots;
+
 use proc_macro2::TokenStream;
 use syn::DeriveInput;
 
@@ -76,7 +79,7 @@ mod tests {
         let code = adapter(&input).to_string();
         assert!(!code.contains("compile_error"), "{code}");
         assert!(
-            code.contains("use shop :: sync :: __private as __ditto"),
+            code.contains("use shop :: sync :: __private as __ditto_of_Stock"),
             "{code}"
         );
         assert!(code.contains("inventory :: submit !"), "{code}");
@@ -172,6 +175,97 @@ mod tests {
             }
         };
         assert_eq!(adapter_mistakes(&part).len(), 1);
+    }
+
+    #[test]
+    fn columns_are_called_what_sqlx_calls_them() {
+        let input: DeriveInput = parse_quote! {
+            #[ditto(collection = "stocks")]
+            #[sqlx(rename_all = "camelCase")]
+            struct Stock {
+                #[ditto(id)]
+                #[sqlx(rename = "key", default)]
+                id: String,
+                branch_id: String,
+                #[ditto(column = "unitPrice", rename = "price")]
+                unit_price: i64,
+                #[ditto(json)]
+                #[sqlx(json(nullable))]
+                tags: Option<Tags>,
+                #[ditto(skip)]
+                #[sqlx(skip)]
+                selected: bool,
+                #[ditto(skip)]
+                #[sqlx(flatten)]
+                more: More,
+            }
+        };
+        let mut diagnostics = Diagnostics::default();
+        let adapter = AdapterInput::read(&input, &mut diagnostics);
+        validate::adapter(&adapter, &mut diagnostics);
+        assert_eq!(diagnostics.messages(), [""; 0]);
+        let columns: Vec<_> = adapter
+            .mapped_fields()
+            .map(|field| &field.column_name.text)
+            .collect();
+        assert_eq!(columns, ["key", "branchId", "unitPrice", "tags"]);
+    }
+
+    #[test]
+    fn what_contradicts_sqlx_is_a_mistake() {
+        let input: DeriveInput = parse_quote! {
+            #[ditto(collection = "stocks")]
+            struct Stock {
+                #[ditto(id, column = "id")]
+                #[sqlx(rename = "key")]
+                id: String,
+                #[sqlx(skip)]
+                selected: bool,
+                #[sqlx(flatten)]
+                more: More,
+                #[sqlx(json)]
+                tags: Tags,
+            }
+        };
+        assert_eq!(
+            adapter_mistakes(&input),
+            [
+                "`#[sqlx(..)]` calls this column `key`",
+                "with `skip` sqlx reads no such column; write `#[ditto(skip)]` too",
+                "with `flatten` sqlx reads no such column; write `#[ditto(skip)]` too",
+                "sqlx reads this column as JSON; write `#[ditto(json)]` too",
+            ]
+        );
+    }
+
+    #[test]
+    fn variants_are_called_what_sqlx_calls_them() {
+        let agreeing: DeriveInput = parse_quote! {
+            #[sqlx(rename_all = "snake_case")]
+            enum Status {
+                PartlyPaid,
+                #[sqlx(rename = "done")]
+                Settled,
+            }
+        };
+        assert_eq!(field_type_mistakes(&agreeing), [""; 0]);
+        let code = field_type(&agreeing).to_string();
+        assert!(
+            code.contains(r#""partly_paid""#) && code.contains(r#""done""#),
+            "{code}"
+        );
+        let contradicting: DeriveInput = parse_quote! {
+            #[sqlx(rename_all = "snake_case")]
+            #[ditto(rename_all = "camelCase")]
+            enum Status {
+                Open,
+                PartlyPaid,
+            }
+        };
+        assert_eq!(
+            field_type_mistakes(&contradicting),
+            ["`#[sqlx(..)]` calls this variant `partly_paid`, and here it is `partlyPaid`"]
+        );
     }
 
     #[test]

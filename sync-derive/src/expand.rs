@@ -5,6 +5,7 @@
 //! never as methods.
 
 mod adapter;
+pub(crate) mod companion;
 mod field_type;
 
 pub(crate) use adapter::adapter;
@@ -13,6 +14,8 @@ pub(crate) use field_type::field_type;
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::spanned::Spanned;
+
+use crate::parse::{adapter::AdapterInput, runtime};
 
 /// ```text
 /// const _: () = {
@@ -24,6 +27,31 @@ pub(crate) fn in_constant(runtime: &TokenStream, items: &TokenStream) -> TokenSt
     quote! {
         const _: () = {
             use #runtime::__private as __ditto;
+            #items
+        };
+    }
+}
+
+/// As [`in_constant`], for a model: the import stands outside, beside the companion, which names the runtime too.
+///
+/// ```text
+/// use ::ditto_sync::__private as __ditto_of_Stock;
+/// pub struct StockDittoAdapter { .. }
+/// const _: () = {
+///     use __ditto_of_Stock as __ditto;
+///     ..
+/// };
+/// ```
+pub(crate) fn beside_companion(input: &AdapterInput<'_>, items: &TokenStream) -> TokenStream {
+    let runtime = runtime(&input.runtime);
+    let alias = companion::runtime_alias(input);
+    let companion = companion::declaration(input);
+    quote! {
+        #[doc(hidden)]
+        use #runtime::__private as #alias;
+        #companion
+        const _: () = {
+            use #alias as __ditto;
             #items
         };
     }

@@ -2,20 +2,30 @@
 //!
 //! It never runs, since the crate does not compile; it is not registered either.
 
+use std::collections::HashSet;
+
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Generics, Ident, WhereClause, WherePredicate, parse_quote};
 
 use crate::{
-    expand::in_constant,
-    parse::{adapter::AdapterInput, field_type::FieldTypeInput, runtime},
+    expand::{beside_companion, companion, in_constant},
+    parse::{
+        adapter::{AdapterInput, Parameter},
+        field_type::FieldTypeInput,
+        runtime,
+    },
 };
 
 /// An impl of `DittoAdapter` for whatever the input is.
 pub(crate) fn adapter(input: &AdapterInput<'_>) -> TokenStream {
     let (header, ident) = (generics(input.generics), input.ident);
     let (parameters, arguments, _) = input.generics.split_for_impl();
+    let is_concrete = input.generics.params.is_empty();
+    let companion = is_concrete.then(|| companion::implementation(input, &possible_parameters(input)));
     let items = quote! {
+        #companion
+
         // Hooks may be there, whether or not the attribute that names them was readable.
         #[automatically_derived]
         impl #parameters __ditto::DeclaresHooks for #ident #arguments #header {}
@@ -42,7 +52,21 @@ pub(crate) fn adapter(input: &AdapterInput<'_>) -> TokenStream {
             }
         }
     };
-    in_constant(&runtime(&input.runtime), &items)
+    beside_companion(input, &items)
+}
+
+/// Every parameter that was written, or may have been where the scope cannot be read: no override that a test calls may be missing.
+fn possible_parameters(input: &AdapterInput<'_>) -> Vec<Parameter> {
+    let mut names = HashSet::new();
+    let fields = input.fields.iter().map(|field| Parameter {
+        name: field.name(),
+        rust_name: field.name(),
+    });
+    let written = input.parameters().into_iter();
+    written
+        .chain(fields)
+        .filter(|parameter| names.insert(parameter.rust_name.clone()))
+        .collect()
 }
 
 /// An impl of `DittoField` for whatever the input is. It claims to be an id and a counter, so that no check of a struct adds an error.

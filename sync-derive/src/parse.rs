@@ -4,6 +4,7 @@
 
 pub(crate) mod adapter;
 pub(crate) mod field_type;
+pub(crate) mod sqlx;
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;

@@ -1,5 +1,6 @@
 //! What the code written by the derives does. What they refuse is in `tests/ui`.
 
+mod companions;
 mod conversions;
 mod field_types;
 mod hygiene;
@@ -10,3 +11,4 @@ mod quiet;
 mod registration;
 mod round_trip;
 mod runtime_path;
+mod sqlx_names;

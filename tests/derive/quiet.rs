@@ -16,6 +16,8 @@
 )]
 #![deny(
     clippy::absolute_paths,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
     clippy::arithmetic_side_effects,
     clippy::default_trait_access,
     clippy::indexing_slicing,

@@ -77,29 +77,26 @@ impl<T: DittoField> Conversion for OfType<T> {
 /// What a module named by `#[ditto(with = module)]` holds. The derive implements it for a type that stands for the module.
 pub trait Module {
     /// The type that the module converts.
-    type Field;
+    type Field: 'static;
+    /// Its constants and functions. They are one value, so that a module for another type is one error.
+    const MODULE: ModuleOf<Self::Field>;
+}
+
+/// The constants and functions of a module for `T`.
+#[derive(Debug)]
+pub struct ModuleOf<T> {
     /// The kind of its document values.
-    const KIND: FieldKind;
+    pub kind: FieldKind,
     /// The class its columns are written in.
-    const STORAGE: Storage;
-
+    pub storage: Storage,
     /// To a document value.
-    fn to_value(field: &Self::Field) -> Value;
-
+    pub to_value: fn(&T) -> Value,
     /// From a document value.
-    ///
-    /// # Errors
-    /// When the value is not one of the type.
-    fn from_value(value: &Value) -> Result<Self::Field, FieldError>;
-
-    /// To a column of class `storage`.
-    fn to_column(field: &Self::Field, storage: Storage) -> ColumnValue;
-
+    pub from_value: fn(&Value) -> Result<T, FieldError>,
+    /// To a column of this class.
+    pub to_column: fn(&T, Storage) -> ColumnValue,
     /// From a column.
-    ///
-    /// # Errors
-    /// When the column does not hold one of the type.
-    fn from_column(column: &ColumnValue) -> Result<Self::Field, FieldError>;
+    pub from_column: fn(&ColumnValue) -> Result<T, FieldError>,
 }
 
 /// The conversion of a module.
@@ -108,23 +105,23 @@ pub(crate) struct ByModule<M>(PhantomData<M>);
 
 impl<M: Module> Conversion for ByModule<M> {
     type Field = M::Field;
-    const KIND: FieldKind = M::KIND;
-    const STORAGE: Storage = M::STORAGE;
+    const KIND: FieldKind = M::MODULE.kind;
+    const STORAGE: Storage = M::MODULE.storage;
 
     fn encode(field: &M::Field) -> Value {
-        M::to_value(field)
+        (M::MODULE.to_value)(field)
     }
 
     fn decode(column: &ColumnValue) -> Result<M::Field, FieldError> {
-        M::from_column(column)
+        (M::MODULE.from_column)(column)
     }
 
     fn to_value(column: &ColumnValue) -> Result<Value, FieldError> {
-        Ok(M::to_value(&M::from_column(column)?))
+        Ok(Self::encode(&Self::decode(column)?))
     }
 
     fn to_column(value: &Value, storage: Storage) -> Result<ColumnValue, FieldError> {
-        Ok(M::to_column(&M::from_value(value)?, storage))
+        Ok((M::MODULE.to_column)(&(M::MODULE.from_value)(value)?, storage))
     }
 }
 

@@ -9,11 +9,10 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Ident, Path, ext::IdentExt};
 
-use super::{in_constant, shown_at};
+use super::{beside_companion, companion, shown_at};
 use crate::parse::{
     Variant,
     adapter::{AdapterInput, FieldDefault, FieldInput},
-    runtime,
 };
 
 /// A field and the constant that stands for its type.
@@ -42,6 +41,7 @@ pub(crate) fn adapter(input: &AdapterInput<'_>) -> TokenStream {
     let hooks = hooks(input);
     let model = model(input, &ids, &fields, &links);
     let implementation = implementation(input, &ids, &fields);
+    let companion = companion::implementation(input, &input.parameters());
     let ident = input.ident;
     let items = quote! {
         #(#handles)*
@@ -50,9 +50,10 @@ pub(crate) fn adapter(input: &AdapterInput<'_>) -> TokenStream {
         #hooks
         #model
         #implementation
+        #companion
         __ditto::inventory::submit! { __ditto::Registration::of::<#ident>() }
     };
-    in_constant(&runtime(&input.runtime), &items)
+    beside_companion(input, &items)
 }
 
 fn handled<'a>(prefix: &str, fields: impl Iterator<Item = &'a FieldInput<'a>>) -> Vec<Handled<'a>> {
@@ -86,17 +87,19 @@ fn handle(Handled { field, handle }: &Handled<'_>) -> TokenStream {
     }
 }
 
-/// The module is imported once, so that a wrong path is one error; what it lacks is named at the path too.
+/// One import, so that a wrong path is one error, and so is all that a module lacks; one value of all that it has, so that a module for another
+/// type is one error too.
 ///
 /// ```text
 /// const __FIELD_0: __ditto::TypedField<DartDate> = {
-///     use dart_date as __module;
+///     use dart_date::{KIND as __KIND, .., from_column as __from_column};
 ///     struct __Module;
 ///     impl __ditto::Module for __Module {
 ///         type Field = DartDate;
-///         const KIND: __ditto::FieldKind = __module::KIND;
-///         fn to_value(__field: &DartDate) -> __ditto::Value { __module::to_value(__field) }
-///         ..
+///         const MODULE: __ditto::ModuleOf<DartDate> = {
+///             let __module = __ditto::ModuleOf { kind: __KIND, .., from_column: __from_column };
+///             __module
+///         };
 ///     }
 ///     __ditto::module_field::<__Module>("sold_at", "soldAt", "sold_at")
 /// };
@@ -110,24 +113,24 @@ fn module_handle(field: &FieldInput<'_>, path: &Path, handle: &Ident) -> TokenSt
         Some(_) => quote!(nullable_module_field),
     };
     let implementation = quote_spanned! {shown_at(path)=>
-        use #path as __module;
+        use #path::{
+            KIND as __KIND, STORAGE as __STORAGE, from_column as __from_column, from_value as __from_value,
+            to_column as __to_column, to_value as __to_value,
+        };
         struct __Module;
         impl __ditto::Module for __Module {
             type Field = #converted;
-            const KIND: __ditto::FieldKind = __module::KIND;
-            const STORAGE: __ditto::Storage = __module::STORAGE;
-            fn to_value(__field: &#converted) -> __ditto::Value {
-                __module::to_value(__field)
-            }
-            fn from_value(__value: &__ditto::Value) -> __ditto::Result<#converted, __ditto::FieldError> {
-                __module::from_value(__value)
-            }
-            fn to_column(__field: &#converted, __storage: __ditto::Storage) -> __ditto::ColumnValue {
-                __module::to_column(__field, __storage)
-            }
-            fn from_column(__column: &__ditto::ColumnValue) -> __ditto::Result<#converted, __ditto::FieldError> {
-                __module::from_column(__column)
-            }
+            const MODULE: __ditto::ModuleOf<#converted> = {
+                let __module = __ditto::ModuleOf {
+                    kind: __KIND,
+                    storage: __STORAGE,
+                    to_value: __to_value,
+                    from_value: __from_value,
+                    to_column: __to_column,
+                    from_column: __from_column,
+                };
+                __module
+            };
         }
     };
     quote! {

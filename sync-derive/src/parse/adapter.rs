@@ -1,15 +1,17 @@
 //! What the user wrote for `derive(DittoAdapter)`: [`AdapterInput`].
 
 mod link;
+mod parameters;
 mod values;
 
 use syn::{
-    Data, DeriveInput, Field, GenericArgument, Generics, Ident, Meta, Path, PathArguments, Type,
+    Data, DeriveInput, Field, GenericArgument, Generics, Ident, Meta, Path, PathArguments, Type, Visibility,
     ext::IdentExt,
 };
 
 pub(crate) use self::{
     link::Link,
+    parameters::Parameter,
     values::{FieldDefault, Scope},
 };
 use self::{
@@ -17,7 +19,9 @@ use self::{
     values::{default, filter, module, scope},
 };
 use super::{
-    Attr, Name, Variant, bool, choice, ditto_items, flag, path, shape_name, string, unknown_attribute,
+    Attr, Name, Variant, bool, choice, ditto_items, flag, path, shape_name,
+    sqlx::{SqlxAttributes, sqlx_rename_all},
+    string, unknown_attribute,
 };
 use crate::{case::RenameRule, diagnostics::Diagnostics, filter::Filter};
 
@@ -64,6 +68,7 @@ const NO_ANCHOR: &str = "none";
 /// A struct as it was written, names resolved.
 pub(crate) struct AdapterInput<'a> {
     pub(crate) ident: &'a Ident,
+    pub(crate) visibility: &'a Visibility,
     pub(crate) generics: &'a Generics,
     /// What it is, where it is not a struct with named fields.
     pub(crate) wrong_shape: Option<&'static str>,
@@ -98,6 +103,9 @@ pub(crate) struct FieldInput<'a> {
     pub(crate) default: Attr<FieldDefault>,
     pub(crate) volatile: Attr<()>,
     pub(crate) link: Attr<Link>,
+    pub(crate) sqlx: SqlxAttributes,
+    /// What sqlx calls its column, where it was told.
+    pub(crate) sqlx_name: Option<String>,
     /// Its name in documents.
     pub(crate) document_name: Name,
     /// Its column in the table.
@@ -115,6 +123,7 @@ impl<'a> AdapterInput<'a> {
             matches!(&input.data, Data::Struct(data) if matches!(data.fields, syn::Fields::Named(_)));
         let mut adapter = Self {
             ident: &input.ident,
+            visibility: &input.vis,
             generics: &input.generics,
             wrong_shape: (!is_named).then(|| shape_name(&input.data)),
             collection: Attr::default(),
@@ -142,8 +151,13 @@ impl<'a> AdapterInput<'a> {
         let rename_all = adapter.rename_all.value().copied();
         adapter.fields = fields
             .into_iter()
-            .map(|(field, ident)| FieldInput::read(field, ident, rename_all, diagnostics))
+            .map(|(field, ident)| FieldInput::read(field, ident, diagnostics))
             .collect();
+        let sqlx_rule = sqlx_rename_all(&input.attrs);
+        for field in &mut adapter.fields {
+            field.sqlx_name = field.sqlx.name(&field.name(), sqlx_rule);
+            field.resolve_names(rename_all);
+        }
         adapter.name_self();
         adapter
     }
@@ -235,12 +249,7 @@ impl<'a> FieldInput<'a> {
         }
     }
 
-    fn read(
-        field: &'a Field,
-        ident: &'a Ident,
-        rename_all: Option<RenameRule>,
-        diagnostics: &mut Diagnostics,
-    ) -> Self {
+    fn read(field: &'a Field, ident: &'a Ident, diagnostics: &mut Diagnostics) -> Self {
         let mut read = Self {
             ident,
             ty: &field.ty,
@@ -255,6 +264,8 @@ impl<'a> FieldInput<'a> {
             default: Attr::default(),
             volatile: Attr::default(),
             link: Attr::default(),
+            sqlx: SqlxAttributes::read(&field.attrs),
+            sqlx_name: None,
             document_name: Name::of(ident),
             column_name: Name::of(ident),
         };
@@ -265,17 +276,19 @@ impl<'a> FieldInput<'a> {
             }
         }
         read.id.presume(misspelt_id);
-        read.resolve_names(rename_all);
         read
     }
 
-    /// `rename_all` is about documents only: a column is called what the table calls it, which in SQL is snake case.
+    /// `rename_all` is about documents only: a column is called what sqlx calls it, or what the table does, which in SQL is snake case.
     fn resolve_names(&mut self, rename_all: Option<RenameRule>) {
         if let Some(rule) = rename_all {
             self.document_name.text = rule.apply_to_field(&self.document_name.text);
         }
         if let Some(renamed) = self.rename.value() {
             self.document_name = renamed.clone();
+        }
+        if let Some(column) = &self.sqlx_name {
+            self.column_name.text.clone_from(column);
         }
         if let Some(column) = self.column.value() {
             self.column_name = column.clone();

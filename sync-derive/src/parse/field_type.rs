@@ -2,8 +2,15 @@
 
 use syn::{Data, DataEnum, DeriveInput, Fields, Generics, Ident, Path, Type};
 
-use super::{Attr, Name, choice, ditto_items, path, shape_name, string, unknown_attribute};
-use crate::{case::RenameRule, diagnostics::Diagnostics};
+use super::{
+    Attr, Name, choice, ditto_items, path, shape_name,
+    sqlx::{SqlxAttributes, sqlx_rename_all},
+    string, unknown_attribute,
+};
+use crate::{
+    case::{RenameRule, sqlx::SqlxRule},
+    diagnostics::Diagnostics,
+};
 
 const OF_TYPE: &[&str] = &["rename_all", "crate"];
 const OF_VARIANT: &[&str] = &["rename"];
@@ -34,6 +41,8 @@ pub(crate) struct VariantInput<'a> {
     pub(crate) fields: &'a Fields,
     /// The text that stands for it.
     pub(crate) text: Name,
+    /// The text by which sqlx knows it, where it was told one and we another.
+    pub(crate) sqlx_text: Option<String>,
 }
 
 impl<'a> FieldTypeInput<'a> {
@@ -50,7 +59,7 @@ impl<'a> FieldTypeInput<'a> {
                 }
             }
         }
-        let shape = Shape::read(&input.data, rename_all.value().copied(), out);
+        let shape = Shape::read(input, &rename_all, out);
         Self {
             ident: &input.ident,
             generics: &input.generics,
@@ -62,8 +71,8 @@ impl<'a> FieldTypeInput<'a> {
 }
 
 impl<'a> Shape<'a> {
-    fn read(data: &'a Data, rename_all: Option<RenameRule>, out: &mut Diagnostics) -> Self {
-        match data {
+    fn read(input: &'a DeriveInput, rename_all: &Attr<RenameRule>, out: &mut Diagnostics) -> Self {
+        match &input.data {
             Data::Struct(found) => match &found.fields {
                 Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
                     let inner = &fields.unnamed[0];
@@ -72,17 +81,23 @@ impl<'a> Shape<'a> {
                     }
                     Self::Newtype(&inner.ty)
                 }
-                _ => Self::Wrong(shape_name(data)),
+                _ => Self::Wrong(shape_name(&input.data)),
             },
-            Data::Enum(found) => Self::Enum(read_variants(found, rename_all, out)),
-            Data::Union(_) => Self::Wrong(shape_name(data)),
+            Data::Enum(found) => Self::Enum(read_variants(
+                found,
+                rename_all,
+                sqlx_rename_all(&input.attrs),
+                out,
+            )),
+            Data::Union(_) => Self::Wrong(shape_name(&input.data)),
         }
     }
 }
 
 fn read_variants<'a>(
     found: &'a DataEnum,
-    rename_all: Option<RenameRule>,
+    rename_all: &Attr<RenameRule>,
+    sqlx_rule: Option<SqlxRule>,
     out: &mut Diagnostics,
 ) -> Vec<VariantInput<'a>> {
     let mut variants = Vec::with_capacity(found.variants.len());
@@ -96,14 +111,20 @@ fn read_variants<'a>(
                 }
             }
         }
+        let sqlx_text = SqlxAttributes::read(&variant.attrs).name(&variant.ident.to_string(), sqlx_rule);
         let mut text = Name::of(&variant.ident);
-        if let Some(rule) = rename_all {
+        if let Some(rule) = rename_all.value() {
             text.text = rule.apply_to_variant(&text.text);
         }
+        if let Some(sqlx_text) = sqlx_text.as_ref().filter(|_| !rename_all.is_written()) {
+            text.text.clone_from(sqlx_text);
+        }
+        let text = rename.value().cloned().unwrap_or(text);
         variants.push(VariantInput {
             ident: &variant.ident,
             fields: &variant.fields,
-            text: rename.value().cloned().unwrap_or(text),
+            sqlx_text: sqlx_text.filter(|sqlx_text| *sqlx_text != text.text),
+            text,
         });
     }
     variants

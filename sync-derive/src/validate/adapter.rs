@@ -1,5 +1,7 @@
 //! The rules of `derive(DittoAdapter)`.
 
+mod sqlx;
+
 use proc_macro2::Span;
 use syn::{Type, ext::IdentExt};
 
@@ -43,12 +45,14 @@ pub(crate) fn adapter(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
     a_field_has_one_conversion(input, diagnostics);
     json_is_text(input, diagnostics);
     links_name_rows(input, diagnostics);
+    sqlx::agrees(input, diagnostics);
     documents_leave_the_store_its_id(input, diagnostics);
     the_anchor_is_free(input, diagnostics);
     document_names_differ(input, diagnostics);
     columns_differ(input, diagnostics);
     the_scope_names_mapped_fields(input, diagnostics);
     the_filter_names_mapped_fields(input, diagnostics);
+    parameters_are_told_apart(input, diagnostics);
     left_scope_has_a_scope(input, diagnostics);
     what_is_hydrated_receives(input, diagnostics);
 }
@@ -368,6 +372,22 @@ fn the_field_tells_what_belongs_here(
             diagnostics.at(span, message);
         }
         Some(_) => {}
+    }
+}
+
+/// `branchId` and `branch_id` would be two parameters of the context, where one of them is a slip.
+fn parameters_are_told_apart(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    let parameters = input.parameters();
+    for (at, later) in parameters.iter().enumerate() {
+        let mut before = parameters[..at].iter();
+        let alike = before.find(|earlier| earlier.rust_name == later.rust_name);
+        if let (Some(earlier), Some(span)) = (alike, input.filter_span()) {
+            let message = format!(
+                "`:{}` is another parameter than `{}`; write them alike",
+                later.name, earlier.name
+            );
+            diagnostics.at(span, message);
+        }
     }
 }
 

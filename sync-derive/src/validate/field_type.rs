@@ -16,6 +16,7 @@ pub(crate) fn field_type(input: &FieldTypeInput<'_>, diagnostics: &mut Diagnosti
             variants_are_units(variants, diagnostics);
             texts_are_names(variants, diagnostics);
             texts_differ(variants, diagnostics);
+            sqlx_knows_the_texts(variants, diagnostics);
         }
         Shape::Wrong(shape) => the_shape_has_one_value(input, shape, diagnostics),
     }
@@ -65,6 +66,19 @@ fn variants_are_units(variants: &[VariantInput<'_>], diagnostics: &mut Diagnosti
 fn texts_are_names(variants: &[VariantInput<'_>], diagnostics: &mut Diagnostics) {
     for variant in variants {
         is_a_name("rename", &variant.text, diagnostics);
+    }
+}
+
+/// The column has one text, which sqlx must know when it reads the row.
+fn sqlx_knows_the_texts(variants: &[VariantInput<'_>], diagnostics: &mut Diagnostics) {
+    for variant in variants {
+        if let Some(sqlx_text) = &variant.sqlx_text {
+            let message = format!(
+                "`#[sqlx(..)]` calls this variant `{sqlx_text}`, and here it is `{}`",
+                variant.text.text
+            );
+            diagnostics.at(variant.text.span, message);
+        }
     }
 }
 

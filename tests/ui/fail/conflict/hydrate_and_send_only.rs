@@ -10,3 +10,5 @@ struct Variant {
 }
 
 fn main() {}
+
+// mistake: `hydrate_on_startup` has no meaning for a model that only sends

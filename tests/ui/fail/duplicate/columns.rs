@@ -13,3 +13,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: the column `name` is taken by the field `name`

@@ -11,3 +11,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: duplicate attribute `table`

@@ -12,3 +12,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: the document field `branchId` is taken by the field `branch_id`

@@ -7,3 +7,5 @@ use ditto_sync::prelude::*;
 struct Price(i64);
 
 fn main() {}
+
+// mistake: unknown attribute `collection`; known: `rename_all`, `crate`

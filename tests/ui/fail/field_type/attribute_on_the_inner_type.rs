@@ -6,3 +6,5 @@ use ditto_sync::prelude::*;
 struct Price(#[ditto(counter)] i64);
 
 fn main() {}
+
+// mistake: unknown attribute `counter`

@@ -6,3 +6,5 @@ use ditto_sync::prelude::*;
 enum Never {}
 
 fn main() {}
+
+// mistake: `Never` needs a variant

@@ -6,3 +6,5 @@ use ditto_sync::prelude::*;
 struct Wrapper<T>(T);
 
 fn main() {}
+
+// mistake: `DittoField` cannot be derived for a type with generics or lifetimes

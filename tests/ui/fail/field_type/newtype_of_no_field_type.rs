@@ -8,3 +8,5 @@ struct Wrapper(Parent);
 struct Parent;
 
 fn main() {}
+
+// mistake: `Parent` cannot be a field of a `DittoAdapter`

@@ -7,3 +7,5 @@ use ditto_sync::prelude::*;
 struct Price(i64);
 
 fn main() {}
+
+// mistake: `rename_all` has no meaning on a newtype

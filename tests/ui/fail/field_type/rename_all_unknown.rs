@@ -9,3 +9,5 @@ enum State {
 }
 
 fn main() {}
+
+// mistake: unknown value of `rename_all`: `snake-case`; did you mean `snake_case`?

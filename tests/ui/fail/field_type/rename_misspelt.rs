@@ -9,3 +9,5 @@ enum State {
 }
 
 fn main() {}
+
+// mistake: unknown attribute `renam`; did you mean `rename`?

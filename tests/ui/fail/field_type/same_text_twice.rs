@@ -10,3 +10,5 @@ enum State {
 }
 
 fn main() {}
+
+// mistake: the text `Open` is taken by the variant `Open`

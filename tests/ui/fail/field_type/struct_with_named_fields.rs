@@ -8,3 +8,5 @@ struct Price {
 }
 
 fn main() {}
+
+// mistake: `DittoField` is derived for newtypes and unit enums; `Price` is a struct with named fields

@@ -9,3 +9,5 @@ enum State {
 }
 
 fn main() {}
+
+// mistake: `rename` must not be empty

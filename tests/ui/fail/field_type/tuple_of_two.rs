@@ -6,3 +6,5 @@ use ditto_sync::prelude::*;
 struct Price(i64, String);
 
 fn main() {}
+
+// mistake: `DittoField` is derived for newtypes and unit enums; `Price` is a tuple struct

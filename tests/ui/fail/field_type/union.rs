@@ -8,3 +8,5 @@ union Price {
 }
 
 fn main() {}
+
+// mistake: `DittoField` is derived for newtypes and unit enums; `Price` is a union

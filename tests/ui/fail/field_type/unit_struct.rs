@@ -6,3 +6,5 @@ use ditto_sync::prelude::*;
 struct Nothing;
 
 fn main() {}
+
+// mistake: `DittoField` is derived for newtypes and unit enums; `Nothing` is a unit struct

@@ -9,3 +9,5 @@ enum State {
 }
 
 fn main() {}
+
+// mistake: a variant is stored as its name, so `Paid` cannot have fields

@@ -13,3 +13,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: unknown field `isOpen`; did you mean `is_open`?

@@ -13,3 +13,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: a field is compared with a literal or a `:parameter`, found `open`; text stands in single quotes

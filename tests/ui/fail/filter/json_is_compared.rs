@@ -12,3 +12,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: `filter` compares `notes`, which can only be asked whether it is null

@@ -13,3 +13,7 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: `filter` compares `is_open` with a text, and values of its type compare with no text
+// mistake: `filter` compares `quantity` with a text, and values of its type compare with no text
+// mistake: `filter` compares `status` with a number, and values of its type compare with no number

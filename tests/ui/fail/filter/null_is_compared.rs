@@ -13,3 +13,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: nothing compares with `NULL`: write `IS NULL` or `IS NOT NULL`

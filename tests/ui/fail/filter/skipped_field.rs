@@ -15,3 +15,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: `note` is skipped, so no document has it

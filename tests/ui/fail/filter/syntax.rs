@@ -13,3 +13,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: expected a literal or a `:parameter`, found the end of the filter

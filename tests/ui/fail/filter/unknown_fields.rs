@@ -13,3 +13,6 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: unknown field `qantity`; did you mean `quantity`?
+// mistake: unknown field `stat`; did you mean `status`?

@@ -13,3 +13,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: `LIKE` is not part of filters: they have `=`, `<>`, `<`, `<=`, `>`, `>=`, `IN` and `IS NULL`

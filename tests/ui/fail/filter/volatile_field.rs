@@ -15,3 +15,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: `note` is `volatile`, so a row would leave the scope unnoticed

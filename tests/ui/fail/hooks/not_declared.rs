@@ -12,3 +12,5 @@ struct Variant {
 impl DittoHooks for Variant {}
 
 fn main() {}
+
+// mistake: `Variant` has hooks, and does not say so

@@ -10,3 +10,5 @@ struct Variant {
 }
 
 fn main() {}
+
+// mistake: `Variant` says `hooks`, and has none

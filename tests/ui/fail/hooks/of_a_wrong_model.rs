@@ -12,3 +12,5 @@ struct Variant {
 impl DittoHooks for Variant {}
 
 fn main() {}
+
+// mistake: unknown value of `direction`: `sideways`; known: `bidirectional`, `send_only`, `receive_only`

@@ -10,3 +10,5 @@ struct Variant {
 }
 
 fn main() {}
+
+// mistake: `hooks` takes no value

@@ -21,3 +21,5 @@ struct Variant {
 }
 
 fn main() {}
+
+// mistake: a field cannot be both `json` and `link`

@@ -21,3 +21,5 @@ struct Variant {
 }
 
 fn main() {}
+
+// mistake: expected `cascade = true` or `cascade = false`

@@ -21,3 +21,5 @@ struct Variant {
 }
 
 fn main() {}
+
+// mistake: the id of the linked model has several parts; name one of its fields: `remote_key = ".."`

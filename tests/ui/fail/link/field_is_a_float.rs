@@ -21,3 +21,5 @@ struct Variant {
 }
 
 fn main() {}
+
+// mistake: a field that links holds text or an integer

@@ -12,3 +12,5 @@ struct Variant {
 }
 
 fn main() {}
+
+// mistake: Stokc

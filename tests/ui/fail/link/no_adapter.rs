@@ -14,3 +14,5 @@ struct Variant {
 }
 
 fn main() {}
+
+// mistake: `Stock` is not a `DittoAdapter`

@@ -12,3 +12,5 @@ struct Variant {
 }
 
 fn main() {}
+
+// mistake: expected the linked model: `link(Model)`

@@ -19,3 +19,5 @@ struct Variant {
 }
 
 fn main() {}
+
+// mistake: unknown value of `direction`: `sideways`; known: `bidirectional`, `send_only`, `receive_only`

@@ -21,3 +21,5 @@ struct Variant {
 }
 
 fn main() {}
+
+// mistake: the linked model has no document field `sku`

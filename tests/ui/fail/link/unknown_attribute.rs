@@ -21,3 +21,5 @@ struct Variant {
 }
 
 fn main() {}
+
+// mistake: unknown attribute `remote_kee`; did you mean `remote_key`?

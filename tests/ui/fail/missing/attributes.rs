@@ -8,3 +8,6 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: `Stock` needs a collection: `#[ditto(collection = "..")]`
+// mistake: `Stock` needs an id: mark the field (or fields) of the primary key with `#[ditto(id)]`

@@ -10,3 +10,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: `Stock` needs a collection: `#[ditto(collection = "..")]`

@@ -10,3 +10,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: `Stock` needs an id: mark the field (or fields) of the primary key with `#[ditto(id)]`

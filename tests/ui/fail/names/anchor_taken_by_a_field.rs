@@ -11,3 +11,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: the document field `id` holds the whole id; rename this one, or choose another `id_field`

@@ -10,3 +10,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: collections whose name starts with `__` belong to the store

@@ -10,3 +10,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: the name of a collection has at most 255 bytes, found 256

@@ -12,3 +12,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: `column` must not be empty

@@ -12,3 +12,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: the document field `_id` belongs to the store

@@ -5,3 +5,5 @@ struct Stock;
 ditto_sync::models!(pub MODELS: Stock);
 
 fn main() {}
+
+// mistake: `Stock` is not a `DittoAdapter`

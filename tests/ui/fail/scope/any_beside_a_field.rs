@@ -12,3 +12,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: expected the names of fields: `scope(field, ..)` or `scope(any(field, ..))`

@@ -11,3 +11,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: unknown field `branchId`; did you mean `branch_id`?

@@ -11,3 +11,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: `branch_id` is in the scope already

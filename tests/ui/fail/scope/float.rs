@@ -11,3 +11,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: a field of the scope holds text, an integer or a bool

@@ -10,3 +10,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: `left_scope` has no meaning without `scope(..)` or `filter`

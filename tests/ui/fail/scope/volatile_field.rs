@@ -12,3 +12,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: `branch_id` is `volatile`, so a row would leave the scope unnoticed

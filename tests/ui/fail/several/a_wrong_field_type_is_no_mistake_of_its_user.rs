@@ -17,3 +17,5 @@ enum State {
 }
 
 fn main() {}
+
+// mistake: a variant is stored as its name, so `Open` cannot have fields

@@ -14,3 +14,6 @@ struct Stock {
 struct Parent;
 
 fn main() {}
+
+// mistake: `Parent` cannot be a field of a `DittoAdapter`
+// mistake: `Vec<Parent>` cannot be a field of a `DittoAdapter`

@@ -9,3 +9,5 @@ enum Stock {
 }
 
 fn main() {}
+
+// mistake: `DittoAdapter` is derived for structs with named fields; `Stock` is an enum

@@ -11,3 +11,5 @@ struct Stock<T> {
 }
 
 fn main() {}
+
+// mistake: `DittoAdapter` cannot be derived for a type with generics or lifetimes

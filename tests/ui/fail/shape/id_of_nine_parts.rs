@@ -26,3 +26,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: an id has at most 8 parts

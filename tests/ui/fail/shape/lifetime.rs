@@ -10,3 +10,5 @@ struct Stock<'a> {
 }
 
 fn main() {}
+
+// mistake: `DittoAdapter` cannot be derived for a type with generics or lifetimes

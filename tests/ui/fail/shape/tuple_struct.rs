@@ -7,3 +7,5 @@ use ditto_sync::prelude::*;
 struct Stock(String);
 
 fn main() {}
+
+// mistake: `DittoAdapter` is derived for structs with named fields; `Stock` is a tuple struct

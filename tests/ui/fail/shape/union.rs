@@ -9,3 +9,5 @@ union Stock {
 }
 
 fn main() {}
+
+// mistake: `DittoAdapter` is derived for structs with named fields; `Stock` is a union

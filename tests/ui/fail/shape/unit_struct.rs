@@ -7,3 +7,5 @@ use ditto_sync::prelude::*;
 struct Stock;
 
 fn main() {}
+
+// mistake: `DittoAdapter` is derived for structs with named fields; `Stock` is a unit struct

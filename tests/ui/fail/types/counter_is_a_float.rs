@@ -12,3 +12,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: a counter is an `i64`, an `Option<i64>` or a newtype of one

@@ -15,3 +15,5 @@ struct Stock {
 struct Count(i32);
 
 fn main() {}
+
+// mistake: a counter is an `i64`, an `Option<i64>` or a newtype of one

@@ -17,3 +17,5 @@ enum State {
 }
 
 fn main() {}
+
+// mistake: a counter is an `i64`, an `Option<i64>` or a newtype of one

@@ -17,3 +17,5 @@ enum State {
 }
 
 fn main() {}
+
+// mistake: Default

@@ -16,3 +16,5 @@ fn rate() -> f64 {
 }
 
 fn main() {}
+
+// mistake: mismatched types

@@ -10,3 +10,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: a field of the id holds text or an integer, and is never NULL

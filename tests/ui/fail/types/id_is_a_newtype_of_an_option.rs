@@ -13,3 +13,5 @@ struct Stock {
 struct Key(Option<String>);
 
 fn main() {}
+
+// mistake: a field of the id holds text or an integer, and is never NULL

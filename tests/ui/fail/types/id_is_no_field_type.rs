@@ -12,3 +12,5 @@ struct Stock {
 struct Key;
 
 fn main() {}
+
+// mistake: `Key` cannot be a field of a `DittoAdapter`

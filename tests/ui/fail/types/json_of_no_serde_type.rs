@@ -16,3 +16,6 @@ struct Stock {
 struct Parent;
 
 fn main() {}
+
+// mistake: `Parent` cannot be a `json` field of a `DittoAdapter`
+// mistake: `Option<Parent>` cannot be a `json` field of a `DittoAdapter`

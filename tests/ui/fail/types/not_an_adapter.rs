@@ -9,3 +9,5 @@ fn main() {
 struct Stock;
 
 fn sync<T: DittoAdapter>() {}
+
+// mistake: `Stock` is not a `DittoAdapter`

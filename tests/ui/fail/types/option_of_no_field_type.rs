@@ -14,3 +14,5 @@ struct Stock {
 struct Parent;
 
 fn main() {}
+
+// mistake: `Parent` cannot be a field of a `DittoAdapter`

@@ -14,3 +14,5 @@ struct Stock {
 struct State;
 
 fn main() {}
+
+// mistake: Default

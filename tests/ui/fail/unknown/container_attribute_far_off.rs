@@ -10,3 +10,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: unknown attribute `observe_everything`; known: `collection`, `table`, `rename_all`, `direction`, `id_field`, `scope`, `filter`, `left_scope`, `seed`, `backup`, `hydrate_on_startup`, `hooks`, `crate`

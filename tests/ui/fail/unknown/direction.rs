@@ -10,3 +10,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: unknown value of `direction`: `sendOnly`; did you mean `send_only`?

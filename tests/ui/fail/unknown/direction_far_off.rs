@@ -10,3 +10,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: unknown value of `direction`: `upwards`; known: `bidirectional`, `send_only`, `receive_only`

@@ -12,3 +12,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: unknown attribute `colum`; did you mean `column`?

@@ -12,3 +12,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: unknown attribute `primary`; known: `id`, `rename`, `column`, `skip`, `counter`, `json`, `with`, `storage`, `default`, `volatile`, `link`

@@ -10,3 +10,5 @@ struct Variant {
 }
 
 fn main() {}
+
+// mistake: unknown attribute `hydrate_on_start`; did you mean `hydrate_on_startup`?

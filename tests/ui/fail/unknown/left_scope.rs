@@ -10,3 +10,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: unknown value of `left_scope`: `keeps`; did you mean `keep`?

@@ -10,3 +10,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: unknown value of `rename_all`: `camel_case`; did you mean `camelCase`?

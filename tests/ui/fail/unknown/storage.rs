@@ -12,3 +12,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: unknown value of `storage`: `int`; did you mean `integer`?

@@ -11,3 +11,5 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: expected `#[ditto(..)]`

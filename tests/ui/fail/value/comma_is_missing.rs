@@ -10,3 +10,6 @@ struct Stock {
 }
 
 fn main() {}
+
+// mistake: expected `,`
+// mistake: unknown value of `direction`: `up`; known: `bidirectional`, `send_only`, `receive_only`

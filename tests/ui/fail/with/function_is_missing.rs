@@ -31,3 +31,5 @@ mod prices {
 }
 
 fn main() {}
+
+// mistake: from_value

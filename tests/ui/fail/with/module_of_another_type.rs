@@ -34,3 +34,5 @@ mod prices {
 }
 
 fn main() {}
+
+// mistake: mismatched types
