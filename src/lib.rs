@@ -17,8 +17,8 @@ pub use ditto_sync_core::{
     config::{InitialFetch, Pacing, SyncConfig},
     coordinator::{
         AwaitStoredError, BackupPull, Changes, Coordinator, Edit, EventStream, HeldChange, HoldError,
-        HydrationReport, ModelError, PauseError, ReconcileError, RecordError, SettleError, Setup, ShutdownError,
-        SyncError, SyncHandle, Watch,
+        HydrationReport, ModelError, PauseError, ReconcileError, RecordError, SettleError, Setup,
+        ShutdownError, SyncError, SyncHandle, Watch,
     },
     descriptor::{
         Direction, FieldDescriptor, LeftScope, LinkDescriptor, Linked, ModelDescriptor, RowError, Scope,

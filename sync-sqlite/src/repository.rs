@@ -21,8 +21,8 @@ use ditto_sync_core::{
     query::Query,
     repository::{
         Acknowledged, Applied, Draft, DraftRequest, Finding, InboundBatch, InboundItem, Mark, PendingCount,
-        Quarantined, Recovered, Recovery, Repository, RepositoryError, Restored, RowRef, SeedState, SyncState,
-        Weighed,
+        Quarantined, Recovered, Recovery, Repository, RepositoryError, Restored, RowRef, SeedState,
+        SyncState, Weighed,
     },
     scope::Scopes,
 };

@@ -38,8 +38,8 @@ use ditto_sync_core::{
     query::Query,
     repository::{
         Acknowledged, Applied, Draft, DraftRequest, InboundBatch, InboundItem, Mark, PendingCount,
-        Quarantined, Recovered, Recovery, Repository, RepositoryError, Restored, RowRef, SeedState, SyncState,
-        Weighed,
+        Quarantined, Recovered, Recovery, Repository, RepositoryError, Restored, RowRef, SeedState,
+        SyncState, Weighed,
     },
     rules::{Rule, off},
     scope::Scopes,

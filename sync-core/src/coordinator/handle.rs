@@ -10,8 +10,7 @@ use tokio::{
 
 use super::{
     SyncError, auditing::Audit, backup::PullRequest, lifecycle::Order, mass_changes::HoldRequest,
-    models::ModelRequest,
-    reporter::Reporter, requests::Request, scoping::ContextRequest, streams::Listeners,
+    models::ModelRequest, reporter::Reporter, requests::Request, scoping::ContextRequest, streams::Listeners,
 };
 use crate::{
     clock::Clock,
