@@ -524,13 +524,6 @@ impl Repository for MemoryRepository {
         .await
     }
 
-    async fn forget(&self, rows: &[RowRef]) -> Result<(), RepositoryError> {
-        self.transaction("forget what rows agreed on", |state| {
-            ((), state.durable.forget(rows))
-        })
-        .await
-    }
-
     async fn restore(&self, items: &[InboundItem], dry_run: bool) -> Result<Vec<Restored>, RepositoryError> {
         self.transaction("restore rows", |state| {
             let backup = dry_run.then(|| state.durable.clone());

@@ -57,7 +57,7 @@ fn the_pace_and_the_delay_of_the_dart_framework_are_kept() {
     let config = SyncConfig::default();
     assert_eq!(config, SyncConfig::adaptive());
     assert_eq!(config.startup_delay_value(), Duration::from_secs(3));
-    assert_eq!(config.initial_fetch(), InitialFetch::Reconcile);
+    assert_eq!(config.initial_fetch_value(), InitialFetch::Reconcile);
     let pace = Pacing {
         rows: 5,
         pause: Duration::from_millis(100),

@@ -9,7 +9,6 @@ use ditto_sync_core::{
     descriptor::ModelDescriptor,
     hash::{ContentHash, IdHash},
     id::DocumentId,
-    repository::RowRef,
 };
 
 use super::durable::{Durable, Table};
@@ -38,18 +37,6 @@ impl Durable {
         let rows = self.table(model).comparable();
         rows.filter(|row| wanted.contains(&bucket_of(IdHash::of(&row.id), buckets)))
             .collect()
-    }
-
-    /// Whether anything was written.
-    pub(super) fn forget(&mut self, rows: &[RowRef]) -> bool {
-        let mut forgot = false;
-        for row in rows {
-            let table = self.table(row.model);
-            if !table.outbox.contains_key(&row.id) {
-                forgot |= table.known.remove(&row.id).is_some();
-            }
-        }
-        forgot
     }
 }
 

@@ -354,9 +354,6 @@ impl Repository for WatchedRepository {
         self.call(self.inner.audited(model, wanted), |_, _| {}).await
     }
 
-    async fn forget(&self, rows: &[RowRef]) -> Result<(), RepositoryError> {
-        self.call(self.inner.forget(rows), |_, _| {}).await
-    }
 
     async fn close(&self) {
         self.inner.close().await;

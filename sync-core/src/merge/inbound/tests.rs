@@ -132,7 +132,7 @@ proptest! {
                 expected.sort_unstable();
                 prop_assert_eq!(sent, expected);
             }
-            Outbound::Nothing => prop_assert!(false, "it is dirty"),
+            Outbound::Nothing | Outbound::Local => prop_assert!(false, "it is dirty, and no scope keeps it here"),
         }
     }
 
