@@ -4,6 +4,8 @@
 //! `TRYBUILD=overwrite cargo test --test ui`, and review the difference. Every case ends with a line `// mistake: ..` for each error that it has to
 //! give. With another toolchain, whose words around ours may differ, only those are asked for; `DITTO_SYNC_UI=phrases` does so with this one.
 
+#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
+
 mod case;
 mod phrases;
 
