@@ -17,7 +17,10 @@ mod writing;
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use ditto_sync_core::{
@@ -78,6 +81,7 @@ struct Inner {
     /// Looks at whole collections.
     watcher: Worker,
     ends: Mutex<Vec<oneshot::Receiver<()>>>,
+    closed: AtomicBool,
 }
 
 impl DittoStore {
@@ -116,6 +120,7 @@ impl DittoStore {
             reader,
             watcher,
             ends: Mutex::new(vec![writer_end, reader_end, watcher_end]),
+            closed: AtomicBool::new(false),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -150,8 +155,10 @@ impl DittoStore {
     }
 
     /// Ends the store's work after what was asked of it so far, and lets go of the Ditto, which closes unless the caller holds it too. All clones
-    /// are closed with it; drop their observations first.
+    /// are closed with it, and their observations end.
     pub async fn close(&self) {
+        self.inner.closed.store(true, Ordering::Relaxed);
+        self.inner.watches.stir();
         for worker in [&self.inner.writer, &self.inner.reader, &self.inner.watcher] {
             worker.stop().await;
         }
@@ -173,6 +180,10 @@ impl DittoStore {
 }
 
 impl Inner {
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
     fn ditto(&self) -> Result<Arc<Ditto>, StoreError> {
         let ditto = self.ditto.lock().unwrap_or_else(PoisonError::into_inner);
         ditto.clone().ok_or(StoreError::Closed)
@@ -304,8 +315,8 @@ impl DocumentStore for DittoStore {
         let evicted = self.inner.writer.run("evict", move |transactions| {
             let ids: Vec<_> = ids.iter().collect();
             transactions.write(async |call| {
-                let evicted = call.change(statement::evict(model.collection(), &ids)).await?;
-                Ok(transaction::Ending::Commit(evicted))
+                call.change(statement::evict(model.collection(), &ids)).await?;
+                Ok(transaction::Ending::Commit(()))
             })?;
             inner.watches.wrote(model.collection(), &ids);
             Ok(())

@@ -1,8 +1,8 @@
 //! A query as DQL, the query language of Ditto (<https://docs.ditto.live/dql>): text with named arguments, never with values in it.
 //!
 //! DQL knows NULL and MISSING beside true and false, compares values of different types, and takes `id IS NOT NULL` for true where `id` is
-//! missing. So every comparison is guarded by presence, and by the type of its operand where the type matters: each part of the text is
-//! true or false, and `NOT` is the plain opposite.
+//! missing; values of different types are neither equal nor unequal to it, but unknown. So every comparison is guarded by presence and by the type of its
+//! operand: each part of the text is true or false, and `NOT` is the plain opposite. Tests of the Ditto store ask the engine itself.
 
 use std::collections::BTreeMap;
 
@@ -121,12 +121,12 @@ impl Rendering<'_> {
         if comparison.needs_order() && matches!(value, Value::List(_) | Value::Map(_)) {
             return Ok(NEVER.into());
         }
-        // Equality across types is false by itself, so only the other comparisons need to ask for the type.
-        let type_guard = if comparison == Comparison::Eq {
-            String::new()
-        } else {
-            format!("{} AND ", self.type_test(&name, value))
-        };
+        if matches!(value, Value::List(_) | Value::Map(_)) {
+            let is_equal = comparison == Comparison::Eq;
+            let compared = self.compare_whole(&name, value.clone(), is_equal);
+            return Ok(format!("({} AND {compared})", present(&name)));
+        }
+        let type_test = self.type_test(&name, value);
         let argument = self.argument(value.clone());
         let operator = match comparison {
             Comparison::Eq => "=",
@@ -137,7 +137,7 @@ impl Rendering<'_> {
             Comparison::Ge => ">=",
         };
         Ok(format!(
-            "({} AND {type_guard}{name} {operator} {argument})",
+            "({} AND {type_test} AND {name} {operator} {argument})",
             present(&name)
         ))
     }
@@ -153,13 +153,30 @@ impl Rendering<'_> {
         }
         let mut parts = Vec::new();
         for values in by_type(values) {
-            parts.extend(
-                values
-                    .chunks(IN_CHUNK)
-                    .map(|chunk| format!("{name} IN {}", self.argument(Value::List(chunk.to_vec())))),
-            );
+            if let [value @ (Value::List(_) | Value::Map(_))] = values.as_slice() {
+                parts.push(format!("({})", self.compare_whole(&name, value.clone(), true)));
+                continue;
+            }
+            let type_test = self.type_test(&name, &values[0]);
+            for chunk in values.chunks(IN_CHUNK) {
+                let argument = self.argument(Value::List(chunk.to_vec()));
+                parts.push(format!("({type_test} AND {name} IN {argument})"));
+            }
         }
         Ok(format!("({} AND ({}))", present(&name), parts.join(" OR ")))
+    }
+
+    /// Whether a list or a map equals the operand, or not. Where types differ somewhere within them that is unknown to the engine; `CASE` makes it
+    /// false.
+    fn compare_whole(&mut self, name: &str, value: Value, is_equal: bool) -> String {
+        let type_test = self.type_test(name, &value);
+        let argument = self.argument(value);
+        let (equal, other) = if is_equal {
+            ("TRUE", "FALSE")
+        } else {
+            ("FALSE", "TRUE")
+        };
+        format!("{type_test} AND CASE WHEN {name} = {argument} THEN {equal} ELSE {other} END")
     }
 
     /// Whether the field is of the operand's type. Ditto has predicates for three types, and names for all.

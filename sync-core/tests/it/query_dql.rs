@@ -24,7 +24,7 @@ fn values_are_arguments_and_never_text() {
         .unwrap();
     assert_eq!(
         dql.text,
-        "SELECT * FROM `stocks` WHERE ((`branch``Id` IS NOT MISSING AND `branch``Id` IS NOT NULL AND `branch``Id` = :p0) \
+        "SELECT * FROM `stocks` WHERE ((`branch``Id` IS NOT MISSING AND `branch``Id` IS NOT NULL AND is_string(`branch``Id`) AND `branch``Id` = :p0) \
          AND (`count` IS NOT MISSING AND `count` IS NOT NULL AND is_number(`count`) AND `count` < :p1))"
     );
     let arguments: Vec<_> = dql.arguments.into_iter().collect();
@@ -63,7 +63,8 @@ fn a_long_in_is_split() {
         .unwrap();
     assert_eq!(
         dql.text,
-        "(`a` IS NOT MISSING AND `a` IS NOT NULL AND (`a` IN :p0 OR `a` IN :p1 OR `a` IN :p2))"
+        "(`a` IS NOT MISSING AND `a` IS NOT NULL AND ((is_number(`a`) AND `a` IN :p0) OR (is_number(`a`) AND `a` IN :p1) \
+         OR (is_number(`a`) AND `a` IN :p2)))"
     );
     let Value::List(last) = &dql.arguments["p2"] else {
         panic!("not a list");
@@ -85,7 +86,8 @@ fn an_in_of_several_types_is_split_because_the_engine_would_find_nothing() {
         .unwrap();
     assert_eq!(
         dql.text,
-        "(`a` IS NOT MISSING AND `a` IS NOT NULL AND (`a` IN :p0 OR `a` IN :p1 OR `a` IN :p2))"
+        "(`a` IS NOT MISSING AND `a` IS NOT NULL AND ((is_number(`a`) AND `a` IN :p0) OR (is_string(`a`) AND `a` IN :p1) \
+         OR (type(`a`) = :p2 AND CASE WHEN `a` = :p3 THEN TRUE ELSE FALSE END)))"
     );
     let numbers = Value::List(vec![Value::Int(1), Value::Float(1.5)]);
     assert_eq!(dql.arguments["p0"], numbers);

@@ -180,13 +180,11 @@ impl Parser<'_> {
             let Some(Value::List(list)) = list else {
                 panic!("IN needs a list");
             };
-            // Measured: a list of several types finds nothing.
-            let of_one_type = list.windows(2).all(|pair| {
-                rank(&pair[0]) == rank(&pair[1]) && !matches!(pair[0], Value::List(_) | Value::Map(_))
+            // Measured: a list of several types finds nothing, and a value of another type is neither in nor out.
+            let truth = item.filter(|item| !item.is_null()).and_then(|item| {
+                let truths: Option<Vec<_>> = list.iter().map(|element| equal(&item, element)).collect();
+                truths.map(|truths| truths.contains(&true))
             });
-            let truth = item
-                .filter(|item| !item.is_null())
-                .map(|item| of_one_type && list.iter().any(|element| order(&item, element).is_eq()));
             return Worth::Truth(truth);
         }
         let Some(Token::Sign(sign @ ("<" | "<=" | ">" | ">=" | "=" | "!="))) =
@@ -202,14 +200,16 @@ impl Parser<'_> {
         if left.is_null() || right.is_null() {
             return Worth::Truth(None);
         }
+        // Measured: values of different types are not unequal, but unknown.
+        if matches!(sign, "=" | "!=") {
+            return Worth::Truth(equal(&left, &right).map(|equal| equal == (sign == "=")));
+        }
         let order = order(&left, &right);
         Worth::Truth(Some(match sign {
             "<" => order.is_lt(),
             "<=" => order.is_le(),
             ">" => order.is_gt(),
-            ">=" => order.is_ge(),
-            "=" => order.is_eq(),
-            _ => order.is_ne(),
+            _ => order.is_ge(),
         }))
     }
 
@@ -229,6 +229,8 @@ impl Parser<'_> {
                 self.used.push(name);
                 Worth::Item(Some(value.clone()))
             }
+            Token::Word(word) if word == "CASE" => self.case(),
+            Token::Word(word) if word == "TRUE" || word == "FALSE" => Worth::Truth(Some(word == "TRUE")),
             Token::Word(function) => {
                 assert_eq!(self.tokens[self.at], Token::Sign("("), "after {function}");
                 self.at += 1;
@@ -238,6 +240,18 @@ impl Parser<'_> {
             }
             Token::Sign(sign) => panic!("unexpected {sign}"),
         }
+    }
+
+    /// `WHEN .. THEN .. ELSE .. END`.
+    fn case(&mut self) -> Worth {
+        assert!(self.take_word("WHEN"));
+        let when = self.or().truth();
+        assert!(self.take_word("THEN"));
+        let then = self.primary();
+        assert!(self.take_word("ELSE"));
+        let otherwise = self.primary();
+        assert!(self.take_word("END"));
+        if when == Some(true) { then } else { otherwise }
     }
 
     fn close(&mut self) {
@@ -277,6 +291,18 @@ fn rank(value: &Value) -> usize {
         Value::Bytes(_) => 4,
         Value::List(_) => 5,
         Value::Map(_) => 6,
+    }
+}
+
+/// Whether two values are equal; unknown where types differ, also within lists and maps.
+fn equal(a: &Value, b: &Value) -> Option<bool> {
+    match (a, b) {
+        (Value::List(a), Value::List(b)) => {
+            let pairs: Option<Vec<_>> = a.iter().zip(b).map(|(a, b)| equal(a, b)).collect();
+            pairs.map(|pairs| a.len() == b.len() && !pairs.contains(&false))
+        }
+        (Value::Map(_), Value::Map(_)) => Some(order(a, b).is_eq()),
+        _ => (rank(a) == rank(b)).then(|| order(a, b).is_eq()),
     }
 }
 

@@ -122,6 +122,9 @@ impl Observation for DittoObservation {
                     ..ChangeBatch::default()
                 });
             }
+            if self.inner.is_closed() {
+                return Err(StoreError::Closed);
+            }
             self.start_work().await?;
             let due = self.due();
             tokio::select! {

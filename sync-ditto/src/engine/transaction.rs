@@ -113,13 +113,12 @@ impl Call<'_> {
         Ok(self.0.execute(text).await?)
     }
 
-    /// How many documents these statements changed.
-    pub(super) async fn change(&self, statements: Vec<Statement<'_>>) -> Result<usize, EngineError> {
-        let mut changed = 0;
+    /// Statements whose results tell nothing of interest.
+    pub(super) async fn change(&self, statements: Vec<Statement<'_>>) -> Result<(), EngineError> {
         for statement in statements {
-            changed += self.execute(statement).await?.mutated_document_ids().len();
+            self.execute(statement).await?;
         }
-        Ok(changed)
+        Ok(())
     }
 
     /// The documents that these statements find.
@@ -141,4 +140,39 @@ impl Call<'_> {
 /// What CBOR of the engine holds.
 pub(super) fn decoded<T: serde::de::DeserializeOwned>(cbor: &[u8]) -> Result<T, EngineError> {
     ciborium::from_reader(cbor).map_err(|error| EngineError::Unreadable(Box::new(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use dittolive_ditto::{Ditto, DittoConfig, DittoConfigConnect, logger::DittoLogger};
+
+    use super::*;
+
+    /// The engine itself would not roll back, and take no other write for good.
+    #[test]
+    fn a_panic_within_a_transaction_rolls_back_and_blocks_nobody() {
+        DittoLogger::set_logging_enabled(false);
+        let directory = tempfile::tempdir().unwrap();
+        let connect = DittoConfigConnect::SmallPeersOnly { private_key: None };
+        let config = DittoConfig::new("tests", connect).with_persistence_directory(directory.path());
+        let ditto = Ditto::open_sync(config).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let transactions = Transactions::new(ditto.store().clone(), runtime);
+        let insert = |id: &str| format!("INSERT INTO c DOCUMENTS ({{'_id': '{id}'}})");
+        let outcome = transactions.write(async |call| -> Result<Ending<()>, _> {
+            call.execute_text(insert("lost")).await?;
+            panic!("as a bug of ours would");
+        });
+        assert!(matches!(outcome, Err(EngineError::Panicked)));
+        let written = transactions.write(async |call| {
+            call.execute_text(insert("kept")).await?;
+            Ok(Ending::Commit(()))
+        });
+        written.unwrap();
+        let count = transactions.read(async |call| {
+            let result = call.execute_text("SELECT _id FROM c".into()).await?;
+            Ok(result.item_count())
+        });
+        assert_eq!(count.unwrap(), 1);
+    }
 }

@@ -245,6 +245,14 @@ impl Watches {
         }
     }
 
+    /// Wakes all observations.
+    pub(super) fn stir(&self) {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for watch in all.iter().filter_map(Weak::upgrade) {
+            watch.stirred.notify_one();
+        }
+    }
+
     fn of(&self, collection: &str) -> Vec<Arc<Watch>> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let running = all.iter().filter_map(Weak::upgrade);

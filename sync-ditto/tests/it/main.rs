@@ -8,4 +8,5 @@ mod foreign;
 mod killers;
 mod observing;
 mod opening;
+mod queries;
 mod session;

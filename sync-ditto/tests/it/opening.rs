@@ -5,7 +5,7 @@ use std::path::Path;
 use ditto_sync_core::{
     error::ErrorKind,
     query::Query,
-    store::{DocumentStore, StoreError},
+    store::{DocumentStore, Observation, StoreError},
     value::Value,
 };
 use ditto_sync_ditto::{DittoStore, OpenError};
@@ -57,7 +57,12 @@ async fn a_directory_that_is_let_go_of_soon_is_waited_for() {
 async fn a_closed_store_says_so() {
     let (_directory, store) = open_new().await;
     let clone = store.clone();
-    store.close().await;
+    let mut observation = store
+        .observe(&STOCK, &Query::all(), None)
+        .await
+        .expect("it begins");
+    let (ended, ()) = tokio::join!(observation.next(), store.close());
+    assert!(matches!(ended, Err(StoreError::Closed)), "{ended:?}");
     store.close().await;
     let id = [text_id("a")];
     assert!(matches!(clone.fetch(&STOCK, &id).await, Err(StoreError::Closed)));

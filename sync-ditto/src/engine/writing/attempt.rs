@@ -105,9 +105,10 @@ async fn replace(call: Call<'_>, steps: &Steps<'_>, conditions: &Conditions) -> 
     let ids: Vec<_> = replaced.iter().map(|step| &step.id).collect();
     call.change(delete(first.model.collection(), &ids)).await?;
     let documents = replaced.iter().filter_map(|step| whole(step)).collect();
-    let inserted = call
-        .change(statement::write(first.model, documents, Mode::Absent))
-        .await?;
+    let mut inserted = 0;
+    for statement in statement::write(first.model, documents, Mode::Absent) {
+        inserted += call.execute(statement).await?.mutated_document_ids().len();
+    }
     assert_eq!(inserted, replaced.len(), "what was deleted just now is not there");
     Ok(())
 }
@@ -204,9 +205,7 @@ async fn delete_all(call: Call<'_>, steps: &Steps<'_>) -> Result<(), EngineError
     let Some((_, first)) = steps.first() else {
         return Ok(());
     };
-    call.change(delete(first.model.collection(), &ids))
-        .await
-        .map(drop)
+    call.change(delete(first.model.collection(), &ids)).await
 }
 
 /// Seeds; the positions of those that the engine made ghosts of.
