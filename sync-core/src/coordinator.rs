@@ -10,6 +10,7 @@ mod engine;
 mod handle;
 mod history;
 mod holds;
+mod hooking;
 mod inbound;
 mod lifecycle;
 mod listening;

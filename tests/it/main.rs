@@ -5,6 +5,7 @@ mod backups;
 mod capture_paths;
 mod changes;
 mod devices;
+mod hooks;
 mod keys;
 mod lessons;
 mod lifecycle;
