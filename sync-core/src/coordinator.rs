@@ -10,6 +10,7 @@ mod engine;
 mod handle;
 mod history;
 mod holds;
+mod hooking;
 mod hydrating;
 mod inbound;
 mod lifecycle;

@@ -629,6 +629,14 @@ pub enum RowError {
         /// What is wrong with it.
         reason: FieldError,
     },
+    /// A hook of the app panicked.
+    #[error("the hook `{hook}` panicked: {reason}")]
+    Hook {
+        /// The hook.
+        hook: &'static str,
+        /// What it said.
+        reason: String,
+    },
     /// The id is out of bounds.
     #[error("id: {0}")]
     Id(IdError),

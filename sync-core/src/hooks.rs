@@ -13,7 +13,7 @@ use crate::{
 /// what would happen without.
 ///
 /// A hook is called often, and within the engine's work: it computes from its arguments, and neither blocks nor writes. A panic in one
-/// counts as if the hook were absent, and is reported.
+/// stops nothing else: it puts the document into quarantine, refuses the context, or stands in the report of the backup.
 ///
 /// ```
 /// # use ditto_sync_core as ditto_sync;
@@ -54,7 +54,8 @@ use crate::{
 )]
 pub trait DittoHooks: DittoAdapter + DeclaresHooks {
     /// Whether the table takes this document. One that is refused stays where it is, is counted, and is asked about again when it
-    /// changes; the row keeps its values meanwhile. Deletes are not asked about.
+    /// changes and at each reconcile; the row keeps its values meanwhile. What the app changes in the row is sent as ever, field by field, on top of the document.
+    /// Documents out of scope, and deletes, are not asked about.
     ///
     /// Default: yes.
     #[must_use]
@@ -205,4 +206,11 @@ fn should_apply_remote<T: DittoHooks>(id: &DocumentId, document: &Document, curr
 fn on_backup_restored<T: DittoHooks>(id: &DocumentId, document: &Document) -> Result<(), RowError> {
     T::on_backup_restored(&T::from_document(id, document)?);
     Ok(())
+}
+
+/// What a panic says of itself.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "a panic without a message".to_owned())
 }

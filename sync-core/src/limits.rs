@@ -76,6 +76,8 @@ pub const EVENTS_KEPT: usize = 1024;
 pub const BACKUP_CHUNK: usize = 256;
 /// How long a pull of a backup subscribes to models that are not observed anyway, before it reads the store.
 pub const BACKUP_PATIENCE: Duration = Duration::from_secs(3);
+/// Declined documents remembered, so that changes of their rows are computed against them. Beyond it the store refuses such a change once.
+pub const DECLINED_REMEMBERED: usize = 65_536;
 /// Row changes that one message to the listeners of a model names at most.
 pub const CHANGE_BATCH: usize = 64;
 /// Messages kept for a slow listener of row changes; older ones are lost to it, and it learns how many changes that were. They hold ids, not rows.

@@ -506,6 +506,8 @@ pub struct Remote {
     pub hash: ContentHash,
     /// Whether it belongs on this device.
     pub belongs: Belongs,
+    /// Whether the app does not want it in its table.
+    pub declined: bool,
 }
 
 impl InboundItem {
@@ -525,6 +527,7 @@ impl InboundItem {
                         image,
                         hash,
                         belongs: scopes.judge(model, &document),
+                        declined: false,
                     })
                 }
                 Err(reason) => Incoming::Unreadable { document, reason },

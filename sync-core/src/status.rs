@@ -67,6 +67,8 @@ pub struct CollectionStatus {
     pub applied: u64,
     /// Documents delivered again though nothing had changed.
     pub skipped_unchanged: u64,
+    /// Documents that the hook `should_apply_remote` kept from the table, each time they were met.
+    pub declined: u64,
     /// Own writes that came back from the store.
     pub suppressed: u64,
     /// Concurrent changes that met.

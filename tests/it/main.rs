@@ -9,6 +9,7 @@ mod defaults;
 mod devices;
 mod directions;
 mod documents;
+mod hooks;
 mod initial_fetch;
 mod keys;
 mod lessons;

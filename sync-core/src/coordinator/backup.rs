@@ -23,6 +23,7 @@ use crate::{
     descriptor::{Linked, ModelDescriptor},
     document::Document,
     error::ErrorKind,
+    hooks::panic_text,
     id::DocumentId,
     limits::BACKUP_CHUNK,
     query::Query,
@@ -482,11 +483,4 @@ fn run_hook(model: &'static ModelDescriptor, found: &Found) -> Option<String> {
             Some(reason)
         }
     }
-}
-
-/// What a panic says of itself.
-pub(super) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "a panic without a message".to_owned())
 }

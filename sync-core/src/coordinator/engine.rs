@@ -5,10 +5,10 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Setup, SyncError, auditing::Audit, backup::Pull, handle::Command, holds::Holds, hydrating::Hydrating,
-    lifecycle::Lifecycle, mass_changes::HoldRequest, models::ModelRequests, observing::Observing,
-    queue::Queues, reporter::Reporter, requests::Request, scoping::Scoping, seeding::Seeding,
-    signals::Signal, suspects::Suspects,
+    Setup, SyncError, auditing::Audit, backup::Pull, handle::Command, holds::Holds, hooking::Declined,
+    hydrating::Hydrating, lifecycle::Lifecycle, mass_changes::HoldRequest, models::ModelRequests,
+    observing::Observing, queue::Queues, reporter::Reporter, requests::Request, scoping::Scoping,
+    seeding::Seeding, signals::Signal, suspects::Suspects,
 };
 use crate::{
     batching::Batching,
@@ -65,6 +65,8 @@ pub(super) struct Engine<R: Repository, S: DocumentStore> {
     pub(super) audits: Vec<Audit>,
     /// Where the collections are to get when the context changes.
     pub(super) scoping: Scoping,
+    /// Documents that the app's hooks declined.
+    pub(super) declined: Declined,
     /// Backups that are pulled, one after the other.
     pub(super) pulls: VecDeque<Pull<S::Observation>>,
     /// Who waits for the store to have everything local.
@@ -119,6 +121,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             holds: Holds::new(&setup.models, &setup.config, state.models.iter().map(|_| None)),
             hold_requests: VecDeque::new(),
             audits: Vec::new(),
+            declined: Declined::default(),
             pulls: VecDeque::new(),
             scoping: Scoping::new(&setup.scopes, models),
             settling: Vec::new(),

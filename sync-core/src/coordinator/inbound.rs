@@ -74,8 +74,14 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             let model = self.model(*position);
             let documents = self.store.fetch(model, ids).await?;
             debug_assert_eq!(documents.len(), ids.len(), "a fetch answers every id");
-            for (id, document) in ids.iter().zip(documents) {
-                let item = InboundItem::new(model, id.clone(), document, &self.setup.scopes);
+            // Only hooks ask for the rows.
+            let rows = match model.hooks() {
+                Some(_) => self.repository.read_rows(model, ids).await?,
+                None => Vec::new(),
+            };
+            for (at, (id, document)) in ids.iter().zip(documents).enumerate() {
+                let row = rows.get(at).and_then(Option::as_ref);
+                let item = self.judge(model, (id, document), row);
                 // While a replaced store has not caught up, absence says nothing.
                 if !(self.state.await_peer && matches!(item.incoming, Incoming::Absent)) {
                     items.push(item);

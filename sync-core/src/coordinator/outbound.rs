@@ -87,7 +87,8 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         Ok(true)
     }
 
-    async fn dispatch(&mut self, intent: Intent) -> Result<(), SyncError> {
+    async fn dispatch(&mut self, mut intent: Intent) -> Result<(), SyncError> {
+        self.declined.expect(&mut intent);
         self.reporter
             .note_intent(&intent, &HistoryEvent::Drafted(intent.batch));
         self.state.in_flight = Some(intent);

@@ -111,6 +111,10 @@ impl Reporter {
         }
     }
 
+    pub(super) fn declined(&self, collection: &'static str) {
+        self.collection(collection, |status| status.declined += 1);
+    }
+
     pub(super) fn restoring(&self, collection: &'static str, (done, total): (usize, usize)) {
         self.event(SyncEvent::Restoring {
             collection,

@@ -73,7 +73,7 @@ impl Inbound {
 /// Decides what `remote`, the document of `id` as it is now (`None`: absent, deleted, a husk), does to the row.
 ///
 /// Scope is judged first, then a known hash ends it. A clean row takes the document as it is. A dirty row is merged three ways, field by field, against its base;
-/// then the base is the document. A delete wins over every unsent edit; an unsent insert is the later write of every field. While the scope is not known a clean
+/// then the base is the document. One that the app declined changes no row. A delete wins over every unsent edit; an unsent insert is the later write of every field. While the scope is not known a clean
 /// row stays as it is.
 ///
 /// Of a model that only sends, the row never changes: what the document is now is what the next write has to expect. There the row is the truth: a change
@@ -105,6 +105,9 @@ pub fn inbound(
             },
             _ => Inbound::default(),
         },
+        (Some(remote), pending) if remote.declined && remote.belongs == Belongs::Here => {
+            meeting.declined(state, pending.as_ref(), remote)
+        }
         (None, _) if state.known.is_none() => Inbound::default(),
         (None, None) => Inbound {
             row: RowChange::Delete,
@@ -155,6 +158,31 @@ impl Meeting<'_> {
             entries,
             known: KnownChange::Set(remote.hash),
             conflict: self.overwritten(state, remote),
+            ..Inbound::default()
+        }
+    }
+
+    /// The row stays, and what it agreed on last stays its base: so what the app changes goes out as ever, field by field. A row that has met no document yet counts
+    /// as agreed on as it is, or it would be seeded over this one for ever. An unsent insert or delete is the later write of all fields, as always.
+    fn declined(&self, state: &RowState, pending: Option<&Pending>, remote: &Remote) -> Inbound {
+        let base = match (&state.row, pending) {
+            (row, None) => row.as_ref(),
+            (
+                Some(_),
+                Some(Pending {
+                    base: Some(base),
+                    inserted: false,
+                    ..
+                }),
+            ) => Some(base),
+            (row, Some(pending)) => return self.document_meets_dirty(row.as_ref(), pending, remote),
+        };
+        let known = match base {
+            Some(base) if state.known.is_none() => KnownChange::Set(ContentHash::of(self.model, base)),
+            _ => KnownChange::Keep,
+        };
+        Inbound {
+            known,
             ..Inbound::default()
         }
     }

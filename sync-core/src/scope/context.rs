@@ -2,13 +2,17 @@
 //!
 //! Not here: when a running coordinator reads them again (`coordinator::scoping`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use super::{ContextSource, ModelScope, Scopes};
 use crate::{
     descriptor::ModelDescriptor,
     error::ErrorKind,
     field::FieldKind,
+    hooks::panic_text,
     query::{Filter, Operand, Query},
     value::Value,
 };
@@ -61,6 +65,14 @@ pub enum ContextError {
         field: String,
         /// What the field holds.
         kind: FieldKind,
+    },
+    /// The hook `observer_query` of a model panicked, or gave a query that cannot be asked.
+    #[error("the hook `observer_query` of `{model}` failed: {reason}")]
+    Hook {
+        /// The type of the model, with its module.
+        model: String,
+        /// What it said.
+        reason: String,
     },
     /// The coordinator has stopped.
     #[error("the coordinator has stopped")]
@@ -151,6 +163,9 @@ impl Context {
                 self.check_kinds(model, filter)?;
             }
             scopes.put(model, self.scope(model, query));
+        }
+        for model in models {
+            narrow(model, &mut scopes)?;
         }
         Ok(scopes)
     }
@@ -257,4 +272,29 @@ fn is_comparable(kind: FieldKind, value: &Value) -> bool {
 
 fn listed(names: &BTreeSet<&str>) -> String {
     names.iter().copied().collect::<Vec<_>>().join(", ")
+}
+
+/// Lets the app's hook say what is observed, and so belongs on this device.
+fn narrow(model: &'static ModelDescriptor, scopes: &mut Scopes) -> Result<(), ContextError> {
+    let (Some(hooks), Some(query)) = (model.hooks(), scopes.query(model)) else {
+        return Ok(());
+    };
+    let failed = |reason: String| ContextError::Hook {
+        model: model.type_path(),
+        reason,
+    };
+    let ask = || hooks.observer_query(query.clone());
+    let narrowed = catch_unwind(AssertUnwindSafe(ask)).map_err(|panic| failed(panic_text(&*panic)))?;
+    let missing: Vec<_> = narrowed.missing_parameters().into_iter().collect();
+    if !missing.is_empty() {
+        // It would match nothing, and a device that nothing belongs to loses its rows.
+        return Err(failed(format!(
+            "its query lacks values for {}",
+            missing.join(", ")
+        )));
+    }
+    if narrowed != query {
+        scopes.set(model, narrowed);
+    }
+    Ok(())
 }

@@ -58,6 +58,7 @@ fn remote(image: &Image) -> Remote {
         image: image.clone(),
         hash: ContentHash::of(&MODEL, image),
         belongs: Belongs::Here,
+        declined: false,
     }
 }
 

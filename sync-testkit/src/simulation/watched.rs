@@ -354,7 +354,6 @@ impl Repository for WatchedRepository {
         self.call(self.inner.audited(model, wanted), |_, _| {}).await
     }
 
-
     async fn close(&self) {
         self.inner.close().await;
     }
