@@ -7,7 +7,7 @@ use ditto_sync_core::{
     document::Document,
     explain::{ConflictReport, RowTrace},
     hash::IdHash,
-    id::DocumentId,
+    id::{DocumentId, IdList},
     intent::{Intent, OutboxSeq, ReplicaId},
     quarantine::{QuarantineRecord, Release, Released},
     query::Query,
@@ -172,8 +172,8 @@ impl<R: Repository> Repository for CrashingRepository<R> {
     async fn unseen(
         &self,
         model: &'static ModelDescriptor,
-        seen: &HashSet<IdHash>,
-    ) -> Result<Vec<DocumentId>, RepositoryError> {
+        seen: &IdList,
+    ) -> Result<IdList, RepositoryError> {
         self.hooks
             .around("unseen", self.repository.unseen(model, seen))
             .await

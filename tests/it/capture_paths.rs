@@ -105,6 +105,12 @@ async fn upserts_travel_as_updates_and_ignored_inserts_not_at_all() {
     .await;
     pair.both_hold(ITEMS, &["'a','A',11", "'b','B',20", "'c','C',30", "'e','E',5"])
         .await;
+    // What is in the store is counted a moment later.
+    pair.left
+        .sync
+        .settled(crate::devices::PATIENCE)
+        .await
+        .expect("the left settles");
     let sent = pair.left.sync.status().borrow().collections["items"].sent;
     assert_eq!(
         sent, 5,

@@ -13,7 +13,7 @@ use ditto_sync_core::{
     document::Document,
     explain::{ConflictReport, RowTrace},
     hash::IdHash,
-    id::DocumentId,
+    id::{DocumentId, IdList},
     intent::{Intent, ReplicaId},
     quarantine::{QuarantineRecord, Release, Released},
     query::Query,
@@ -267,8 +267,8 @@ impl Repository for WatchedRepository {
     async fn unseen(
         &self,
         model: &'static ModelDescriptor,
-        seen: &HashSet<IdHash>,
-    ) -> Result<Vec<DocumentId>, RepositoryError> {
+        seen: &IdList,
+    ) -> Result<IdList, RepositoryError> {
         self.call(self.inner.unseen(model, seen), |_, _| {}).await
     }
 

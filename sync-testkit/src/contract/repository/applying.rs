@@ -244,13 +244,13 @@ pub async fn unseen_lists_rows_and_known_documents<F: RepositoryFixture>(fixture
     }
     bench.insert(&STOCK, &new, &stock("b1", "tea", 5)).await;
     bench.delete(&STOCK, &deleted).await;
-    let known_to_store = HashSet::from([IdHash::of(&seen)]);
+    let known_to_store: IdList = [seen].into_iter().collect();
     let unseen = bench.repository.unseen(&STOCK, &known_to_store).await;
-    let mut unseen: Vec<DocumentId> = unseen.expect("they are listed");
+    let mut unseen: Vec<_> = unseen.expect("they are listed").into_iter().collect();
     unseen.sort();
     assert_eq!(unseen, [clean, deleted, new]);
-    let others = bench.repository.unseen(&CATEGORY, &HashSet::new()).await;
-    assert_eq!(others.expect("they are listed"), Vec::new());
+    let others = bench.repository.unseen(&CATEGORY, &IdList::new()).await;
+    assert!(others.expect("they are listed").is_empty());
 }
 
 /// Every prepared model is counted, each change once.
