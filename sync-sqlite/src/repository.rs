@@ -13,7 +13,6 @@ use ditto_sync_core::{
     audit::{AuditedRow, RowDigest},
     descriptor::ModelDescriptor,
     explain::{ConflictReport, RowTrace},
-    hash::IdHash,
     id::{DocumentId, IdList},
     intent::Intent,
     live::{ReadRow, Touched},

@@ -24,7 +24,6 @@ use std::{
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
     explain::{ConflictReport, RowTrace},
-    hash::IdHash,
     id::{DocumentId, IdList},
     intent::{Intent, ReplicaId},
     live::{ReadRow, Touched},

@@ -1,12 +1,9 @@
 //! A store and a repository whose every call passes the hooks: [`CrashingStore`], [`CrashingRepository`].
 
-use std::collections::HashSet;
-
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
     document::Document,
     explain::{ConflictReport, RowTrace},
-    hash::IdHash,
     id::{DocumentId, IdList},
     intent::{Intent, OutboxSeq, ReplicaId},
     quarantine::{QuarantineRecord, Release, Released},

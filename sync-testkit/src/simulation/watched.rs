@@ -1,7 +1,6 @@
 //! Repository and store as a simulated coordinator sees them: they yield around every call, and note in the ledger what each commit means.
 
 use std::{
-    collections::HashSet,
     future::poll_fn,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -12,7 +11,6 @@ use ditto_sync_core::{
     descriptor::ModelDescriptor,
     document::Document,
     explain::{ConflictReport, RowTrace},
-    hash::IdHash,
     id::{DocumentId, IdList},
     intent::{Intent, ReplicaId},
     quarantine::{QuarantineRecord, Release, Released},

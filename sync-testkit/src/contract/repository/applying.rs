@@ -1,10 +1,7 @@
 //! What an apply does to clean rows, and what holds for every batch.
 
-use std::collections::HashSet;
-
 use ditto_sync_core::{
-    hash::IdHash,
-    id::DocumentId,
+    id::{DocumentId, IdList},
     query::Query,
     repository::{Mark, Repository, RowRef, Way},
     store::{Cursor, Frontier, StoreId},
