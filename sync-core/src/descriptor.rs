@@ -562,7 +562,11 @@ impl ModelDescriptor {
         let columns = self.fields.iter().map(|field| {
             let column = match document.get(field.document) {
                 Some(Value::Null) if !field.nullable && field.default.is_some() => field.missing(),
-                Some(value) => field.to_column(value),
+                // A row made of a value that no store takes could never be sent again.
+                Some(value) => match value.validate() {
+                    Ok(()) => field.to_column(value),
+                    Err(reason) => Err(FieldError::Value(reason)),
+                },
                 None => field.missing(),
             };
             column.map_err(|reason| RowError::field(field, reason))

@@ -2,8 +2,11 @@
 //!
 //! Not here: which columns make up an id (`descriptor`).
 
+mod list;
+
 use std::fmt;
 
+pub use list::{IdList, IntoIter, Iter};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 

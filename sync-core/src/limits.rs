@@ -35,6 +35,12 @@ pub const BISECT_STEPS: u32 = 24;
 pub const BISECT_PAUSE: Duration = Duration::from_millis(20);
 /// Rows set aside at a time because their writes keep failing. Beyond it the store is taken to be away, and rows wait.
 pub const SUSPECTS_MAX: usize = 64;
+/// Failed trials after which a row is quarantined though nothing else was accepted: each time the store has answered a read right after.
+pub const LONER_TRIALS: u32 = 10;
+/// Time these trials have to span: longer than a store is busy with itself, short enough that a single bad record is seen the same day.
+pub const LONER_TIME: Duration = Duration::from_secs(600);
+/// Rows at a time of which that is believed. When more fail, it is the store.
+pub const LONERS_MAX: usize = 3;
 /// First pause before a row that is in quarantine for an unknown error of the store is tried again by itself.
 pub const QUARANTINE_RETRY_FIRST: Duration = Duration::from_secs(1);
 /// Longest of these pauses.

@@ -14,7 +14,7 @@ use crate::{
     error::{ErrorKind, Source},
     explain::{ConflictReport, RowTrace},
     hash::{ContentHash, IdHash},
-    id::DocumentId,
+    id::{DocumentId, IdList},
     intent::{Intent, ReplicaId},
     live::{ReadRow, Touched},
     merge::Conflict,
@@ -108,8 +108,8 @@ pub trait Repository: Send + Sync + 'static {
     fn unseen(
         &self,
         model: &'static ModelDescriptor,
-        seen: &HashSet<IdHash>,
-    ) -> impl Future<Output = Result<Vec<DocumentId>, RepositoryError>> + Send;
+        seen: &IdList,
+    ) -> impl Future<Output = Result<IdList, RepositoryError>> + Send;
 
     /// Documents that wait for a parent row, or for a row that stands in their way; and rows with a change that no trigger saw, which wait for their
     /// documents.

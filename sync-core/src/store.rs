@@ -15,7 +15,7 @@ use crate::{
     descriptor::ModelDescriptor,
     document::Document,
     error::{ErrorKind, Source},
-    id::DocumentId,
+    id::{DocumentId, IdList},
     intent::{Intent, ReplicaId},
     query::Query,
 };
@@ -228,7 +228,7 @@ pub struct StaleId {
 #[derive(Debug, Clone, Default)]
 pub struct Scan {
     /// All ids that match.
-    pub ids: Vec<DocumentId>,
+    pub ids: IdList,
     /// The moment, for engines that have cursors.
     pub cursor: Option<Cursor>,
 }

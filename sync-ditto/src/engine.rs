@@ -296,7 +296,10 @@ impl DocumentStore for DittoStore {
             Ok(ids)
         });
         let ids = scanned.await?;
-        Ok(Scan { ids, cursor: None })
+        Ok(Scan {
+            ids: ids.into_iter().collect(),
+            cursor: None,
+        })
     }
 
     async fn observe(

@@ -6,13 +6,14 @@ use ditto_sync_core::{
     column::ColumnValue,
     descriptor::ModelDescriptor,
     hash::IdHash,
-    id::DocumentId,
+    id::{DocumentId, IdList},
     repository::{PendingCount, RepositoryError, RowRef},
 };
 
 use crate::{
     connection::Reader,
-    known::{Known, id_key},
+    hash_table::Met,
+    known::{KEPT, Known, id_key},
     native::Native,
     outbox::{self, EntryKey, read_key},
     quarantine,
@@ -30,20 +31,20 @@ pub(crate) async fn unseen(
     session: &Session,
     reader: &Reader,
     model: &'static ModelDescriptor,
-    seen: &HashSet<IdHash>,
-) -> Result<Vec<DocumentId>, RepositoryError> {
+    seen: &IdList,
+) -> Result<IdList, RepositoryError> {
     const ACTION: &str = "list the rows that the store has not";
     let mut memory = session.memory().await;
     let model = session.position(model)?;
     let sql = &session.models()[model];
     session.load_known(reader, &mut memory, &[model]).await?;
-    let known = memory.known(model);
-    let mut search = Search {
-        seen,
-        found: HashSet::new(),
-        ids: Vec::new(),
-        vanished: known.agreed().collect(),
-    };
+    let mut search = Search::new(memory.known(model));
+    for (at, id) in seen.iter().enumerate() {
+        search.see(id_key(IdHash::of(&id)));
+        if at % SLICE_KEYS == SLICE_KEYS - 1 {
+            tokio::task::yield_now().await;
+        }
+    }
     let mut transaction = reader.begin(ACTION).await?;
     let usable = on_native(&mut transaction, ACTION, |native| {
         match native.prepare(&sql.first_keys) {
@@ -56,7 +57,7 @@ pub(crate) async fn unseen(
     .await?;
     if !usable {
         transaction.rollback().await?;
-        return Ok(Vec::new());
+        return Ok(IdList::new());
     }
     let mut after = Some(Position::Start);
     while let Some(position) = after {
@@ -67,18 +68,19 @@ pub(crate) async fn unseen(
         tokio::task::yield_now().await;
     }
     on_native(&mut transaction, ACTION, |native| {
-        search.entries(native, sql, known)?;
+        search.entries(native, sql)?;
         for id in quarantine::left_out(native, sql.number)? {
-            search.look_at(id);
+            search.look_at(&id);
         }
         Ok(())
     })
     .await?;
     transaction.rollback().await?;
+    let (ids, vanished) = search.end();
     if sql.model.direction().sends() {
-        memory.models[model].vanished = search.vanished;
+        memory.models[model].vanished = vanished;
     }
-    Ok(search.ids)
+    Ok(ids)
 }
 
 /// Documents that wait for another row, and rows that wait for their documents.
@@ -167,16 +169,48 @@ pub(crate) fn key_slice(
     Ok(last.filter(|_| read == SLICE_KEYS).map(Position::After))
 }
 
-/// A search for ids that are not among those seen.
+/// A search for ids that are not among those seen. Of known ids it keeps two bits each, for there are mostly no others.
 struct Search<'a> {
-    seen: &'a HashSet<IdHash>,
-    found: HashSet<IdHash>,
-    ids: Vec<DocumentId>,
-    /// Known ids without a row and without an entry.
-    vanished: HashSet<u128>,
+    known: &'a Known,
+    /// Those that the store has.
+    seen: Met<'a>,
+    /// Those with a row or an entry here.
+    here: Met<'a>,
+    /// Ids that the store has and that are not known.
+    others: HashSet<u128>,
+    found: HashSet<u128>,
+    ids: IdList,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(known: &'a Known) -> Self {
+        Self {
+            known,
+            seen: known.met(),
+            here: known.met(),
+            others: HashSet::new(),
+            found: HashSet::new(),
+            ids: IdList::new(),
+        }
+    }
+
+    /// The store has this one.
+    fn see(&mut self, id: u128) {
+        if !self.seen.meet(id) {
+            self.others.insert(id);
+        }
+    }
+
+    /// What was found; and the known ids without a row and without an entry.
+    fn end(self) -> (IdList, HashSet<u128>) {
+        let vanished = self.here.others();
+        let vanished = vanished
+            .filter(|(_, hash)| *hash != KEPT)
+            .map(|(id, _)| id)
+            .collect();
+        (self.ids, vanished)
+    }
+
     /// Looks at the next rows; where to go on.
     fn rows(
         &mut self,
@@ -185,28 +219,28 @@ impl Search<'_> {
         position: &Position,
     ) -> Result<Option<Position>, Fault> {
         key_slice(native, sql, position, |id| {
-            self.vanished.remove(&id_key(IdHash::of(&id)));
-            self.look_at(id);
+            self.here.meet(id_key(IdHash::of(&id)));
+            self.look_at(&id);
         })
     }
 
-    fn entries(&mut self, native: &Native<'_>, sql: &ModelSql, known: &Known) -> Result<(), Fault> {
+    fn entries(&mut self, native: &Native<'_>, sql: &ModelSql) -> Result<(), Fault> {
         let mut entries = native.prepare(&sql.outbox.entries_after)?;
         entries.bind_i64(1, i64::MIN)?;
         while entries.step()? {
-            if let EntryKey::Id(id, _) = read_key(&entries, sql, 2)? {
-                self.vanished.remove(&id_key(IdHash::of(&id)));
-                if known.contains(id_key(IdHash::of(&id))) {
-                    self.look_at(id);
-                }
+            if let EntryKey::Id(id, _) = read_key(&entries, sql, 2)?
+                && self.known.contains(id_key(IdHash::of(&id)))
+            {
+                self.here.meet(id_key(IdHash::of(&id)));
+                self.look_at(&id);
             }
         }
         Ok(())
     }
 
-    fn look_at(&mut self, id: DocumentId) {
-        let hash = IdHash::of(&id);
-        if !self.seen.contains(&hash) && self.found.insert(hash) {
+    fn look_at(&mut self, id: &DocumentId) {
+        let key = id_key(IdHash::of(id));
+        if !self.seen.contains(key) && !self.others.contains(&key) && self.found.insert(key) {
             self.ids.push(id);
         }
     }

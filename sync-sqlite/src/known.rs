@@ -12,6 +12,7 @@ use ditto_sync_core::hash::{ContentHash, IdHash};
 
 use crate::{
     codec,
+    hash_table::{HashTable, Met},
     native::{Native, NativeError},
     state::{Fault, ModelSql},
 };
@@ -54,7 +55,7 @@ impl Hasher for Identity {
 /// The known set of one model.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    hashes: HashedMap<u128>,
+    hashes: HashTable,
 }
 
 /// One change of a known set: of the model at this position, this id gets this hash, or is forgotten.
@@ -67,18 +68,18 @@ pub(crate) struct KnownWrite {
 
 impl Known {
     pub(crate) fn get(&self, id: u128) -> Option<ContentHash> {
-        let hash = self.hashes.get(&id).filter(|hash| **hash != KEPT)?;
+        let hash = self.hashes.get(id).filter(|hash| *hash != KEPT)?;
         Some(ContentHash::from_bytes(hash.to_be_bytes()))
     }
 
     /// Whether the row has agreed with its document, or was kept when that left the scope.
     pub(crate) fn contains(&self, id: u128) -> bool {
-        self.hashes.contains_key(&id)
+        self.hashes.get(id).is_some()
     }
 
     /// Whether the row was kept when its document left the scope.
     pub(crate) fn is_kept(&self, id: u128) -> bool {
-        self.hashes.get(&id) == Some(&KEPT)
+        self.hashes.get(id) == Some(KEPT)
     }
 
     /// How many rows have agreed with their documents, or were kept.
@@ -86,19 +87,16 @@ impl Known {
         self.hashes.len()
     }
 
-    /// The ids of rows that have agreed with their documents.
-    pub(crate) fn agreed(&self) -> impl Iterator<Item = u128> {
-        self.hashes
-            .iter()
-            .filter(|(_, hash)| **hash != KEPT)
-            .map(|(id, _)| *id)
+    /// Which of them a search has met: none yet.
+    pub(crate) fn met(&self) -> Met<'_> {
+        Met::none_of(&self.hashes)
     }
 
     pub(crate) fn merge(&mut self, write: KnownWrite) {
         match write.hash {
             Some(hash) => self.hashes.insert(write.id, hash),
-            None => self.hashes.remove(&write.id),
-        };
+            None => self.hashes.remove(write.id),
+        }
     }
 
     /// Reads the next rows of the table behind `after`; the id to go on from, or `None` at the end.
@@ -190,6 +188,5 @@ mod tests {
         });
         assert_eq!(known.get(7), None);
         assert!(known.contains(7) && known.is_kept(7));
-        assert_eq!(known.agreed().count(), 0);
     }
 }

@@ -13,6 +13,7 @@ mod database;
 mod draft;
 mod error;
 mod feed;
+mod hash_table;
 mod inspect;
 mod known;
 mod layout;

@@ -26,6 +26,9 @@ use crate::{
 /// trigger writes it.
 pub(crate) const INSERT_OVER: &str = "J";
 
+/// Dirty rows for which there is always room: what it takes is not worth giving back.
+const ROOM_KEPT: usize = 4096;
+
 /// The newest entry seen in an empty outbox: SQLite numbers the next one from 1, and repairs put entries before all others, below 0 even.
 pub(crate) const NONE_SEEN: i64 = i64::MIN;
 
@@ -254,6 +257,10 @@ impl Outbox {
         }
         delete_entries(native, sql, &mut dropped)?;
         self.newest = Some(newest(native, sql)?);
+        if self.rows.capacity() > ROOM_KEPT.max(self.rows.len() * 8) {
+            // Much was unsent, and is not any more.
+            self.rows.shrink_to(self.rows.len() * 2);
+        }
         Ok(())
     }
 

@@ -13,8 +13,7 @@ use ditto_sync_core::{
     audit::{AuditedRow, RowDigest},
     descriptor::ModelDescriptor,
     explain::{ConflictReport, RowTrace},
-    hash::IdHash,
-    id::DocumentId,
+    id::{DocumentId, IdList},
     intent::Intent,
     live::{ReadRow, Touched},
     quarantine::{QuarantineRecord, Release, Released},
@@ -277,8 +276,8 @@ impl Repository for SqliteRepository {
     async fn unseen(
         &self,
         model: &'static ModelDescriptor,
-        seen: &HashSet<IdHash>,
-    ) -> Result<Vec<DocumentId>, RepositoryError> {
+        seen: &IdList,
+    ) -> Result<IdList, RepositoryError> {
         let session = self.inner.session()?;
         inspect::unseen(&session, &self.inner.reader, model, seen).await
     }

@@ -30,8 +30,7 @@ use ditto_sync_core::{
     column::Image,
     descriptor::ModelDescriptor,
     explain::{ConflictReport, RowTrace},
-    hash::IdHash,
-    id::DocumentId,
+    id::{DocumentId, IdList},
     intent::{Intent, ReplicaId},
     live::{ReadRow, Touched},
     quarantine::{QuarantineRecord, Release, Released},
@@ -318,8 +317,8 @@ impl Repository for MemoryRepository {
     async fn unseen(
         &self,
         model: &'static ModelDescriptor,
-        seen: &HashSet<IdHash>,
-    ) -> Result<Vec<DocumentId>, RepositoryError> {
+        seen: &IdList,
+    ) -> Result<IdList, RepositoryError> {
         self.transaction("list the rows", |state| {
             let table = state.durable.table(model);
             let left_out = table
@@ -336,8 +335,9 @@ impl Repository for MemoryRepository {
                 .collect();
             ids.sort();
             ids.dedup();
-            ids.retain(|id| !seen.contains(&IdHash::of(id)));
-            (ids, false)
+            let seen: HashSet<_> = seen.iter().collect();
+            ids.retain(|id| !seen.contains(id));
+            (ids.into_iter().collect(), false)
         })
         .await
     }

@@ -191,6 +191,7 @@ impl MemoryStore {
         let context = WriteContext {
             physical: now + state.skew,
             document_bytes_max: config.document_bytes_max,
+            any_value: config.any_value,
             silent: state.silences(),
         };
         let outcome = write::write(&mut state.replica, intent, context, |operation| {
@@ -225,6 +226,7 @@ impl MemoryStore {
         let cursor = mesh.then(|| message::cursor(replica.position(), &replica.store_id));
         drop(state);
         ids.sort_unstable();
+        let ids = ids.into_iter().collect();
         Scan { ids, cursor }
     }
 }

@@ -1,13 +1,10 @@
 //! A store and a repository whose every call passes the hooks: [`CrashingStore`], [`CrashingRepository`].
 
-use std::collections::HashSet;
-
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
     document::Document,
     explain::{ConflictReport, RowTrace},
-    hash::IdHash,
-    id::DocumentId,
+    id::{DocumentId, IdList},
     intent::{Intent, OutboxSeq, ReplicaId},
     quarantine::{QuarantineRecord, Release, Released},
     query::Query,
@@ -172,8 +169,8 @@ impl<R: Repository> Repository for CrashingRepository<R> {
     async fn unseen(
         &self,
         model: &'static ModelDescriptor,
-        seen: &HashSet<IdHash>,
-    ) -> Result<Vec<DocumentId>, RepositoryError> {
+        seen: &IdList,
+    ) -> Result<IdList, RepositoryError> {
         self.hooks
             .around("unseen", self.repository.unseen(model, seen))
             .await

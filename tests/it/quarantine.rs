@@ -250,6 +250,36 @@ async fn a_document_with_a_wrong_type_is_mended_by_an_edit_that_keeps_unknown_fi
 }
 
 #[tokio::test]
+async fn values_that_no_store_should_take_are_quarantined_where_they_come_in() {
+    let deep = (0..80).fold(Value::Int(1), |inner, _| Value::List(vec![inner]));
+    let cases = [
+        ("weight", Value::Float(f64::NAN), "finite", Value::Float(1.5)),
+        ("weight", Value::Float(f64::INFINITY), "finite", Value::Float(1.5)),
+        ("details", deep, "levels", Value::Null),
+        (
+            "details",
+            Value::List(vec![Value::Float(f64::NAN)]),
+            "finite",
+            Value::Null,
+        ),
+    ];
+    for (field, value, reason, mended) in cases {
+        for flavor in FLAVORS {
+            let mut shop = Shop::with(MemoryConfig::new(flavor).with_any_value()).await;
+            shop.deliver_with_neighbour("a", &[(field, value.clone())]).await;
+            let record = shop.quarantined("a", Way::Inbound).await;
+            descriptor_field(&record.reason, field);
+            assert!(record.reason.contains(reason), "{record}");
+            shop.names(&["'a-neighbour','a-neighbour'"]).await;
+            shop.edit_document(&record, field, mended.clone()).await;
+            shop.names(&["'a','a'", "'a-neighbour','a-neighbour'"]).await;
+            shop.mended().await;
+            shop.close().await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_document_without_a_required_field_is_applied_once_its_author_mends_it() {
     for flavor in FLAVORS {
         let mut shop = Shop::open(flavor).await;

@@ -109,8 +109,13 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         };
         let scan = self.store.scan(model, &scope).await?;
         let mut documents = Digest::new(AUDIT_BUCKETS);
-        for ids in scan.ids.chunks(AUDIT_FETCH) {
-            for (id, remote) in self.documents(model, ids).await? {
+        let mut ids = scan.ids.iter();
+        loop {
+            let fetched: Vec<_> = ids.by_ref().take(AUDIT_FETCH).collect();
+            if fetched.is_empty() {
+                break;
+            }
+            for (id, remote) in self.documents(model, &fetched).await? {
                 if let Some(remote) = remote.filter(|_| !rows.skipped.contains(&id)) {
                     documents.add(id, remote.hash);
                 }

@@ -24,7 +24,7 @@ use crate::{
     document::Document,
     error::ErrorKind,
     hooks::panic_text,
-    id::DocumentId,
+    id::{DocumentId, IdList},
     limits::BACKUP_CHUNK,
     query::Query,
     repository::{InboundItem, Repository, Restored},
@@ -114,7 +114,7 @@ pub(super) struct Pull<O> {
     /// `None`: not subscribed yet.
     reads_from: Option<Moment>,
     /// The model being read, and its documents that are left.
-    reading: Option<(usize, VecDeque<DocumentId>, usize)>,
+    reading: Option<(usize, IdList, usize)>,
     trail: Trail,
     /// What the chunk under way still has to look up.
     leads: Vec<Lead>,
@@ -300,11 +300,12 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     async fn next_leads(&mut self, pull: &mut Pull<S::Observation>) -> Result<bool, SyncError> {
         loop {
             if let Some((model, ids, _)) = &mut pull.reading {
-                let (model, count) = (*model, ids.len().min(BACKUP_CHUNK));
-                for id in ids.drain(..count).collect::<Vec<_>>() {
-                    pull.lead_to(model, id, (true, false));
-                }
-                if count > 0 {
+                let model = *model;
+                let chunk: Vec<_> = (0..BACKUP_CHUNK).map_while(|_| ids.pop_front()).collect();
+                if !chunk.is_empty() {
+                    for id in chunk {
+                        pull.lead_to(model, id, (true, false));
+                    }
                     return Ok(true);
                 }
                 pull.reading = None;
@@ -320,7 +321,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             let ids = self.store.scan(self.model(model), &scope).await?.ids;
             pull.roots.pop_front();
             let total = ids.len();
-            pull.reading = Some((model, ids.into(), total));
+            pull.reading = Some((model, ids, total));
         }
     }
 

@@ -6,7 +6,7 @@ use super::{SyncError, SyncHandle, engine::Engine, models::ModelError, models::M
 use crate::{
     adapter::DittoAdapter,
     config::InitialFetch,
-    id::DocumentId,
+    id::IdList,
     limits::FORGET_ROWS,
     query::Query,
     repository::{Mark, Repository, RowRef},
@@ -159,14 +159,11 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     }
 
     /// Forgets what these documents agreed on with their rows, so that each of them is applied.
-    pub(super) async fn forget_agreements(
-        &mut self,
-        model: usize,
-        ids: &[DocumentId],
-    ) -> Result<(), SyncError> {
+    pub(super) async fn forget_agreements(&mut self, model: usize, ids: &IdList) -> Result<(), SyncError> {
         let model = self.model(model);
-        for ids in ids.chunks(FORGET_ROWS) {
-            let rows: Vec<_> = ids.iter().cloned().map(|id| RowRef { model, id }).collect();
+        let mut ids = ids.iter().map(|id| RowRef { model, id }).peekable();
+        while ids.peek().is_some() {
+            let rows: Vec<_> = ids.by_ref().take(FORGET_ROWS).collect();
             self.repository.forget(&rows).await?;
         }
         Ok(())

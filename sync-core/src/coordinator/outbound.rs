@@ -230,7 +230,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             return self.acknowledge(intent).await;
         }
         match alone {
-            Some(row) if permanent || self.suspects.is_proven(&row) => {
+            Some(row) if permanent || self.suspects.is_proven(&row, self.setup.clock.now()) => {
                 self.convict(intent, &row, &error).await
             }
             Some(row) => self.accuse(intent, (row, on_trial), error).await,

@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 
-use crate::{id::DocumentId, repository::Mark};
+use crate::{
+    id::{DocumentId, IdList},
+    repository::Mark,
+};
 
 /// The ids that wait to be looked at, and the marks to set once a model's have been.
 #[derive(Debug, Default)]
@@ -16,10 +19,30 @@ pub(super) struct Queues {
 
 #[derive(Debug, Default)]
 struct Queue {
-    ids: VecDeque<DocumentId>,
+    /// These come first.
+    urgent: VecDeque<DocumentId>,
+    /// There may be as many as the table has rows.
+    ids: IdList,
     marks: Vec<Mark>,
     /// Nothing is looked at any more.
     muted: bool,
+}
+
+impl Queue {
+    fn len(&self) -> usize {
+        self.urgent.len() + self.ids.len()
+    }
+
+    fn take(&mut self, count: usize) -> Vec<DocumentId> {
+        let mut taken = Vec::with_capacity(count.min(self.len()));
+        while taken.len() < count {
+            match self.urgent.pop_front().or_else(|| self.ids.pop_front()) {
+                Some(id) => taken.push(id),
+                None => break,
+            }
+        }
+        taken
+    }
 }
 
 /// Ids to look at in one go.
@@ -54,10 +77,17 @@ impl Queues {
         }
     }
 
+    /// All ids of a model that has none waiting, as they are.
+    pub(super) fn fill(&mut self, model: usize, ids: IdList) {
+        if !self.models[model].muted {
+            self.models[model].ids = ids;
+        }
+    }
+
     /// Before all others of the model: what a refused intent has to meet first.
     pub(super) fn push_front(&mut self, model: usize, id: DocumentId) {
         if !self.models[model].muted {
-            self.models[model].ids.push_front(id);
+            self.models[model].urgent.push_front(id);
         }
     }
 
@@ -78,7 +108,7 @@ impl Queues {
 
     /// Nothing waits for this model.
     pub(super) fn is_idle(&self, model: usize) -> bool {
-        self.models[model].ids.is_empty() && self.models[model].marks.is_empty()
+        self.models[model].len() == 0 && self.models[model].marks.is_empty()
     }
 
     /// Nothing waits at all.
@@ -88,7 +118,7 @@ impl Queues {
 
     /// How many ids wait.
     pub(super) fn len(&self) -> usize {
-        self.models.iter().map(|queue| queue.ids.len()).sum()
+        self.models.iter().map(Queue::len).sum()
     }
 
     /// Done and total since the queues were last empty.
@@ -103,12 +133,12 @@ impl Queues {
         let (mut chunk, mut left) = (Chunk::default(), rows);
         for &model in &self.order {
             let queue = &mut self.models[model];
-            let count = queue.ids.len().min(left);
-            if count > 0 {
-                chunk.ids.push((model, queue.ids.drain(..count).collect()));
-                left -= count;
+            let ids = queue.take(left);
+            left -= ids.len();
+            if !ids.is_empty() {
+                chunk.ids.push((model, ids));
             }
-            if queue.ids.is_empty() {
+            if queue.len() == 0 {
                 chunk.marks.append(&mut queue.marks);
             }
         }
@@ -119,7 +149,7 @@ impl Queues {
     pub(super) fn restore(&mut self, chunk: Chunk, position: impl Fn(&Mark) -> Option<usize>) {
         for (model, ids) in chunk.ids.into_iter().rev() {
             for id in ids.into_iter().rev() {
-                self.models[model].ids.push_front(id);
+                self.models[model].urgent.push_front(id);
             }
         }
         for mark in chunk.marks {
@@ -132,7 +162,8 @@ impl Queues {
     /// Forgets everything: a reconcile starts over.
     pub(super) fn clear(&mut self, model: usize) {
         let queue = &mut self.models[model];
-        queue.ids.clear();
+        queue.urgent.clear();
+        queue.ids = IdList::new();
         queue.marks.clear();
     }
 }

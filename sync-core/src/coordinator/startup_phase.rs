@@ -1,11 +1,8 @@
 //! The start of a coordinator: is this the store of last time, what was in flight, and what changed while the app was down.
 
-use std::collections::HashSet;
-
 use super::{SyncError, engine::Engine};
 use crate::{
     config::InitialFetch,
-    hash::IdHash,
     query::Query,
     repository::{Mark, Repository},
     rules::{Rule, off},
@@ -125,12 +122,11 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         if anew {
             self.forget_agreements(position, &scan.ids).await?;
         }
-        let seen: HashSet<IdHash> = scan.ids.iter().map(IdHash::of).collect();
-        let unseen = self.repository.unseen(model, &seen).await?;
+        let unseen = self.repository.unseen(model, &scan.ids).await?;
         tracing::debug!(store = scan.ids.len(), only_here = unseen.len(), "comparing");
         self.queues.clear(position);
         self.holds.restart(position);
-        self.queues.push(position, scan.ids);
+        self.queues.fill(position, scan.ids);
         self.queues.push(position, unseen);
         self.mark_cursor(position, scan.cursor);
         if self.state.models[position].reconciled.as_ref() != Some(&scope) || self.is_under_way(position) {

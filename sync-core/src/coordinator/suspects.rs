@@ -2,12 +2,20 @@
 //!
 //! A row that failed alone is set aside, so that the others can be tried. Once another write is accepted the store is there, and the row gets one
 //! trial alone: what fails now is the culprit, and goes into quarantine, to be tried again from time to time. While nothing is accepted at all, the store is simply
-//! away, and nobody is quarantined. All of it is in memory: after a restart it is found out again. Not here: the trials themselves (`outbound`).
+//! away, and nobody is quarantined.
+//!
+//! Except for a row that is alone with its trouble: where nothing else is ever written, nothing else is ever accepted. After many trials over a long time, the store
+//! answering a read after each of them, such a row is quarantined too, as long as there are no more than a few of them: when more rows fail, it is the store. The one
+//! thing that cannot be told apart is a store that reads and does not write while hardly anybody writes; then these few rows are listed, tried on, and sent as soon as it
+//! writes. All of it is in memory: after a restart it is found out again. Not here: the trials themselves (`outbound`).
 
 use crate::{
     clock::Moment,
     hash::IdHash,
-    limits::{QUARANTINE_RETRY_FIRST, QUARANTINE_RETRY_LAST, RETRY_FIRST, RETRY_LAST, SUSPECTS_MAX},
+    limits::{
+        LONER_TIME, LONER_TRIALS, LONERS_MAX, QUARANTINE_RETRY_FIRST, QUARANTINE_RETRY_LAST, RETRY_FIRST,
+        RETRY_LAST, SUSPECTS_MAX,
+    },
     repository::{RowRef, RowSet},
     retry::Backoff,
 };
@@ -32,6 +40,11 @@ struct Suspect {
     due: Moment,
     /// It was in quarantine at the start, and the repository lets it be tried once more.
     free: bool,
+    /// Since when it has been failing alone, and how often; the store has accepted nothing since.
+    since: Moment,
+    failures: u32,
+    /// It is in quarantine though the store has accepted nothing else.
+    loner: bool,
     backoff: Backoff,
 }
 
@@ -67,10 +80,19 @@ impl Suspects {
         self.suspects.iter().any(aside)
     }
 
-    /// Whether a failure of this row alone shows that it is the culprit.
-    pub(super) fn is_proven(&self, row: &RowRef) -> bool {
-        self.find(row)
-            .is_some_and(|at| self.suspects[at].standing != Standing::Accused)
+    /// Whether a failure of this row alone, after which the store has answered a read, shows that it is the culprit.
+    pub(super) fn is_proven(&self, row: &RowRef, now: Moment) -> bool {
+        let Some(at) = self.find(row) else { return false };
+        let suspect = &self.suspects[at];
+        suspect.standing != Standing::Accused || self.is_loner(suspect, now)
+    }
+
+    fn is_loner(&self, suspect: &Suspect, now: Moment) -> bool {
+        let troubled =
+            |other: &&Suspect| other.loner || (other.standing == Standing::Accused && other.failures > 0);
+        suspect.failures >= LONER_TRIALS
+            && now.since(suspect.since) >= LONER_TIME
+            && self.suspects.iter().filter(troubled).count() <= LONERS_MAX
     }
 
     /// Whether the row is known here.
@@ -81,8 +103,7 @@ impl Suspects {
     /// Sets the row aside, or sets its next trial; false when there are too many to believe that they are the cause.
     pub(super) fn accuse(&mut self, row: RowRef, now: Moment) -> bool {
         if let Some(at) = self.find(&row) {
-            let suspect = &mut self.suspects[at];
-            suspect.due = now.after(suspect.backoff.fail());
+            self.suspects[at].fail(now);
             return true;
         }
         if self.suspects.len() >= SUSPECTS_MAX {
@@ -104,7 +125,7 @@ impl Suspects {
             suspect.standing = Standing::Likely;
             suspect.due = now;
         } else {
-            suspect.due = now.after(suspect.backoff.fail());
+            suspect.fail(now);
         }
         self.suspects.push(suspect);
         true
@@ -130,6 +151,9 @@ impl Suspects {
             standing: Standing::Accused,
             due: Moment::default(),
             free: false,
+            since: Moment::default(),
+            failures: 0,
+            loner: false,
             backoff: Backoff::between(RETRY_FIRST, RETRY_LAST, self.seed),
         }
     }
@@ -163,6 +187,10 @@ impl Suspects {
                 suspect.standing = Standing::Likely;
                 suspect.due = now;
             }
+            if std::mem::take(&mut suspect.loner) {
+                // It may have been the store after all.
+                suspect.due = now;
+            }
         }
     }
 
@@ -170,6 +198,7 @@ impl Suspects {
     pub(super) fn convict(&mut self, row: &RowRef, now: Moment) {
         let Some(at) = self.find(row) else { return };
         if self.suspects[at].standing != Standing::Quarantined {
+            self.suspects[at].loner = self.suspects[at].standing == Standing::Accused;
             self.suspects[at].standing = Standing::Quarantined;
             self.suspects[at].backoff = self.quarantine_backoff();
         }
@@ -226,6 +255,17 @@ impl Suspects {
     }
 }
 
+impl Suspect {
+    /// It failed, alone: its next trial is set.
+    fn fail(&mut self, now: Moment) {
+        if self.failures == 0 {
+            self.since = now;
+        }
+        self.failures = self.failures.saturating_add(1);
+        self.due = now.after(self.backoff.fail());
+    }
+}
+
 fn key(row: &RowRef) -> (&'static str, IdHash) {
     (row.model.collection(), IdHash::of(&row.id))
 }
@@ -262,9 +302,9 @@ mod tests {
         let mut suspects = Suspects::new(1);
         assert!(suspects.accuse(row(1), Moment::default()));
         assert!(suspects.accuse(row(1), Moment::default()));
-        assert!(!suspects.is_proven(&row(1)) && suspects.any_aside());
+        assert!(!suspects.is_proven(&row(1), Moment::default()) && suspects.any_aside());
         suspects.store_answers(Moment::default());
-        assert!(suspects.is_proven(&row(1)));
+        assert!(suspects.is_proven(&row(1), Moment::default()));
         assert_eq!(suspects.due(Moment::default()), Some((row(1), false)));
     }
 
@@ -276,7 +316,9 @@ mod tests {
         suspects.store_answers(Moment::default());
         suspects.accuse(row(2), Moment::default());
         suspects.accuse(row(3), Moment::default());
-        assert!(suspects.is_proven(&row(2)) && !suspects.is_proven(&row(3)));
+        assert!(
+            suspects.is_proven(&row(2), Moment::default()) && !suspects.is_proven(&row(3), Moment::default())
+        );
     }
 
     #[test]
@@ -308,5 +350,57 @@ mod tests {
             suspects.accuse(row(-1), Moment::default()),
             "one in quarantine makes room"
         );
+    }
+
+    /// These rows fail alone, all of them once in a while, for this long.
+    fn fail_for(suspects: &mut Suspects, ids: std::ops::RangeInclusive<i64>, time: Duration) -> Moment {
+        let mut now = Moment::default();
+        for round in 0..=LONER_TRIALS {
+            now = Moment(time * round / LONER_TRIALS);
+            for id in ids.clone() {
+                suspects.accuse(row(id), now);
+            }
+        }
+        now
+    }
+
+    #[test]
+    fn a_row_that_fails_alone_for_long_is_proven_though_nothing_else_was_ever_accepted() {
+        let mut suspects = Suspects::new(1);
+        let soon = fail_for(&mut suspects, 1..=1, LONER_TIME / 2);
+        assert!(!suspects.is_proven(&row(1), soon), "many trials are not enough");
+        assert!(suspects.is_proven(&row(1), Moment(LONER_TIME)));
+
+        let mut rarely = Suspects::new(1);
+        rarely.accuse(row(1), Moment::default());
+        rarely.accuse(row(1), Moment(LONER_TIME));
+        assert!(
+            !rarely.is_proven(&row(1), Moment(LONER_TIME * 2)),
+            "long is not enough"
+        );
+    }
+
+    #[test]
+    fn when_more_than_a_few_rows_fail_it_is_the_store_however_long_it_takes() {
+        let mut suspects = Suspects::new(1);
+        let most = i64::try_from(LONERS_MAX).expect("a small number");
+        let now = fail_for(&mut suspects, 1..=most + 1, LONER_TIME * 10);
+        assert!((1..=most + 1).all(|id| !suspects.is_proven(&row(id), now)));
+
+        // One after the other makes no difference.
+        let mut one_by_one = Suspects::new(1);
+        for id in 1..=most {
+            fail_for(&mut one_by_one, id..=id, LONER_TIME);
+            assert!(one_by_one.is_proven(&row(id), now));
+            one_by_one.convict(&row(id), now);
+        }
+        fail_for(&mut one_by_one, most + 1..=most + 1, LONER_TIME);
+        assert!(!one_by_one.is_proven(&row(most + 1), now));
+        one_by_one.store_answers(now);
+        assert!(
+            one_by_one.is_proven(&row(most + 1), now),
+            "now it is told as ever"
+        );
+        assert_eq!(one_by_one.next_due(), Some(now), "and all of them are tried");
     }
 }

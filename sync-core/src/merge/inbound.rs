@@ -63,6 +63,16 @@ pub enum KnownChange {
 }
 
 impl Inbound {
+    /// What a restore does with the document of a row that is missing and that nobody here deleted, whichever way its model goes.
+    #[must_use]
+    pub fn restored(remote: &Remote) -> Self {
+        Self {
+            row: RowChange::Put(remote.image.clone()),
+            known: KnownChange::Set(remote.hash),
+            ..Self::default()
+        }
+    }
+
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
@@ -73,8 +83,8 @@ impl Inbound {
 /// Decides what `remote`, the document of `id` as it is now (`None`: absent, deleted, a husk), does to the row.
 ///
 /// Scope is judged first, then a known hash ends it. A clean row takes the document as it is. A dirty row is merged three ways, field by field, against its base;
-/// then the base is the document. One that the app declined changes no row. A delete wins over every unsent edit; an unsent insert is the later write of every field. While the scope is not known a clean
-/// row stays as it is.
+/// then the base is the document. One that the app declined changes no row. A delete wins over every unsent edit; an unsent insert is the later write of
+/// every field. While the scope is not known a clean row stays as it is.
 ///
 /// Of a model that only sends, the row never changes: what the document is now is what the next write has to expect. There the row is the truth: a change
 /// of a row whose document others have deleted inserts it anew.

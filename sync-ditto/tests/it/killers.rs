@@ -232,7 +232,7 @@ async fn documents_of_other_programs_end_no_observation() {
     write(&store, 1, vec![insert(&text_id("fine"), 1)]).await;
     wait_for(&mut observation, &text_id("fine")).await;
     let scan = store.scan(&STOCK, &Query::all()).await.expect("it scans");
-    let mut ids: Vec<_> = scan.ids.iter().map(ToString::to_string).collect();
+    let mut ids: Vec<_> = scan.ids.iter().map(|id| id.to_string()).collect();
     ids.sort_unstable();
     assert_eq!(
         ids,

@@ -75,7 +75,7 @@ async fn the_engine_answers_queries_as_they_are_evaluated_on_documents() {
             let scan = store.scan(&ANYTHING, &query).await.expect("it can be asked");
             let found: BTreeSet<_> = scan.ids.iter().collect();
             let wanted = documents.iter().filter(|(_, document)| query.matches(document));
-            let wanted: BTreeSet<_> = wanted.map(|(id, _)| id).collect();
+            let wanted: BTreeSet<_> = wanted.map(|(id, _)| id.clone()).collect();
             if found != wanted {
                 wrong.push(format!("{query:?}: found {found:?}, wanted {wanted:?}"));
             }

@@ -43,7 +43,10 @@ pub(crate) async fn restore(
             for work in slice {
                 match verdict(native, (session, &memory), work)? {
                     Some(verdict) => drop(outcomes.insert((work.model, work.id), verdict)),
-                    None => missing.push(*work),
+                    None => missing.push(Work {
+                        restores: true,
+                        ..*work
+                    }),
                 }
             }
             Ok(())

@@ -140,14 +140,17 @@ impl<'n> Table<'n> {
         pass: &mut Pass,
         (work, key, remote): (&Work<'_>, &[ColumnValue], Option<&Remote>),
     ) -> Result<Result<(Inbound, Change), Failure>, Fault> {
-        let id = &work.item.id;
+        let model = self.sql.model;
+        let decide = |state: &RowState| match remote {
+            Some(remote) if work.restores => Inbound::restored(remote),
+            remote => inbound(model, &work.item.id, state, remote),
+        };
         let known = memory.known(self.model).get(work.id);
         let clean =
             !self.sql.model.direction().sends() || memory.models[self.model].outbox.get(work.id).is_none();
         if clean && known.is_none() && self.silent && !memory.known(self.model).is_kept(work.id) {
             // Mostly the row is new: then one statement finds that out and puts it in.
-            let state = RowState::default();
-            let decision = inbound(self.sql.model, id, &state, remote);
+            let decision = decide(&RowState::default());
             if let RowChange::Put(image) = &decision.row
                 && self.inserted_if_absent(key, image)?
             {
@@ -162,7 +165,7 @@ impl<'n> Table<'n> {
                 ))));
             }
         };
-        let decision = inbound(self.sql.model, id, &found.state, remote);
+        let decision = decide(&found.state);
         self.before = found.state.row.filter(|_| self.sql.unguarded_triggers);
         Ok(
             match self.change_row((memory, pass), (key, &decision, found.exists))? {

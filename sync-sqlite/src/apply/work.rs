@@ -20,6 +20,8 @@ pub(super) struct Work<'a> {
     pub(super) item: &'a InboundItem,
     pub(super) model: usize,
     pub(super) id: u128,
+    /// Its row is missing and comes back, also where the model only sends.
+    pub(super) restores: bool,
 }
 
 impl Work<'_> {
@@ -84,6 +86,7 @@ pub(super) fn in_order<'a>(
             item,
             model,
             id: id_key(IdHash::of(&item.id)),
+            restores: false,
         });
     }
     let mut seen = HashSet::with_capacity(work.len());

@@ -25,6 +25,8 @@ pub struct MemoryConfig {
     pub seed: u64,
     /// Bigger documents are rejected, in bytes. Ditto's limit by default: 5 MiB.
     pub document_bytes_max: usize,
+    /// Whether stores take values that none should (floats that are not finite, nesting without end), as those of a peer with other ideas may.
+    pub any_value: bool,
     /// Most operations that one intent should hold.
     pub intent_operations_max: usize,
     /// Whether each write is put on the (not live) network at once. Otherwise [`Network::send`] does it.
@@ -39,6 +41,7 @@ impl MemoryConfig {
             flavor,
             seed: 0,
             document_bytes_max: 5 * 1024 * 1024,
+            any_value: false,
             intent_operations_max: 1000,
             send_on_write: true,
         }
@@ -55,6 +58,13 @@ impl MemoryConfig {
     #[must_use]
     pub fn with_document_bytes_max(mut self, bytes: usize) -> Self {
         self.document_bytes_max = bytes;
+        self
+    }
+
+    /// Stores that take any value: for tests of what such a document does where it comes in.
+    #[must_use]
+    pub fn with_any_value(mut self) -> Self {
+        self.any_value = true;
         self
     }
 

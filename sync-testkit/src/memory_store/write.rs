@@ -24,6 +24,7 @@ pub(super) struct WriteContext {
     pub(super) physical: u64,
     /// Bigger documents are refused, in bytes.
     pub(super) document_bytes_max: usize,
+    pub(super) any_value: bool,
     /// Observations are not told.
     pub(super) silent: bool,
 }
@@ -42,7 +43,7 @@ pub(super) fn write(
         return Ok(WriteOutcome::Applied);
     }
     let documents = Documents::of(replica, intent);
-    let refused = rejections(intent, &documents, context.document_bytes_max, rejected);
+    let refused = rejections(intent, &documents, &context, rejected);
     if !refused.is_empty() {
         return Err(StoreError::Rejected(refused));
     }
@@ -98,7 +99,7 @@ fn stale_ids(intent: &Intent, documents: &Documents) -> Vec<StaleId> {
 fn rejections(
     intent: &Intent,
     documents: &Documents,
-    bytes_max: usize,
+    context: &WriteContext,
     rejected: impl Fn(&Operation) -> Option<String>,
 ) -> Vec<Rejection> {
     let mut seen: HashSet<(&str, &DocumentId)> = HashSet::with_capacity(intent.operations.len());
@@ -108,7 +109,7 @@ fn rejections(
         let reason = twice
             .then(|| "an intent holds one operation on a document, found two".to_owned())
             .or_else(|| collection_refusal(operation.model.collection()))
-            .or_else(|| action_refusal(&operation.action, document, bytes_max))
+            .or_else(|| action_refusal(&operation.action, document, context))
             .or_else(|| rejected(operation));
         if let Some(reason) = reason {
             let (collection, id) = (operation.model.collection(), operation.id.clone());
@@ -133,7 +134,7 @@ fn collection_refusal(name: &str) -> Option<String> {
     refused.then(|| format!("`{}` cannot be the name of a collection", name.escape_debug()))
 }
 
-fn action_refusal(action: &Action, found: Option<&Document>, bytes_max: usize) -> Option<String> {
+fn action_refusal(action: &Action, found: Option<&Document>, context: &WriteContext) -> Option<String> {
     let (fields, kept_bytes) = match action {
         Action::Insert(document) | Action::Seed(document) => (document.iter().collect::<Vec<_>>(), 0),
         Action::Patch { set, .. } => {
@@ -154,7 +155,7 @@ fn action_refusal(action: &Action, found: Option<&Document>, bytes_max: usize) -
         let reason: ValueError = value.validate().err()?;
         Some(format!("field `{name}`: {reason}"))
     };
-    if let Some(reason) = fields.iter().find_map(invalid) {
+    if let Some(reason) = fields.iter().find_map(invalid).filter(|_| !context.any_value) {
         return Some(reason);
     }
     let bytes: usize = fields
@@ -162,6 +163,7 @@ fn action_refusal(action: &Action, found: Option<&Document>, bytes_max: usize) -
         .map(|(name, value)| name.len() + value_bytes(value))
         .sum();
     let bytes = bytes + kept_bytes;
+    let bytes_max = context.document_bytes_max;
     (bytes > bytes_max).then(|| format!("a document has at most {bytes_max} bytes, found {bytes}"))
 }
 

@@ -137,7 +137,10 @@ impl DocumentStore for RemoteStore {
         let action = "scan a collection";
         let request = Request::Scan(model.collection().to_owned(), query.clone());
         match self.link.ask(action, request).await? {
-            Answer::Scanned(ids, cursor) => Ok(Scan { ids, cursor }),
+            Answer::Scanned(ids, cursor) => Ok(Scan {
+                ids: ids.into_iter().collect(),
+                cursor,
+            }),
             _ => Err(nonsense(action)),
         }
     }

@@ -198,7 +198,7 @@ impl From<WriteOutcome> for Answer {
 
 impl From<Scan> for Answer {
     fn from(scan: Scan) -> Self {
-        Self::Scanned(scan.ids, scan.cursor)
+        Self::Scanned(scan.ids.into_iter().collect(), scan.cursor)
     }
 }
 

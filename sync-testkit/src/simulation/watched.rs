@@ -13,8 +13,7 @@ use ditto_sync_core::{
     descriptor::ModelDescriptor,
     document::Document,
     explain::{ConflictReport, RowTrace},
-    hash::IdHash,
-    id::DocumentId,
+    id::{DocumentId, IdList},
     intent::{Intent, ReplicaId},
     quarantine::{QuarantineRecord, Release, Released},
     query::Query,
@@ -265,8 +264,8 @@ impl Repository for WatchedRepository {
     async fn unseen(
         &self,
         model: &'static ModelDescriptor,
-        seen: &HashSet<IdHash>,
-    ) -> Result<Vec<DocumentId>, RepositoryError> {
+        seen: &IdList,
+    ) -> Result<IdList, RepositoryError> {
         self.call(self.inner.unseen(model, seen), |_, _| {}).await
     }
 

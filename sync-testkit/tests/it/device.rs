@@ -2,9 +2,10 @@
 //!
 //! Not here: what several of them do to each other, and what goes wrong (`coordinator`, `quarantine`).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ditto_sync_core::{
+    clock::{Clock, SystemClock},
     column::{ColumnValue, Image},
     config::SyncConfig,
     coordinator::{Coordinator, Setup, SyncHandle},
@@ -30,7 +31,16 @@ pub(crate) struct Device {
 
 impl Device {
     pub(crate) async fn start(repository: MemoryRepository, store: MemoryStore) -> Self {
+        Self::start_by(Arc::new(SystemClock::new()), repository, store).await
+    }
+
+    pub(crate) async fn start_by(
+        clock: Arc<dyn Clock>,
+        repository: MemoryRepository,
+        store: MemoryStore,
+    ) -> Self {
         let mut setup = Setup::new(vec![&STOCK, &ORDER_LINE]);
+        setup.clock = clock;
         setup.config = SyncConfig::adaptive().startup_delay(Duration::ZERO);
         setup.seed = 1;
         let prepared = Coordinator::prepare(repository.clone(), store.clone(), setup).await;

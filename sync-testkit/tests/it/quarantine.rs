@@ -5,10 +5,11 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use ditto_sync_core::{
+    clock::{Clock, Moment, Sleep, SystemClock},
     column::{ColumnValue, Image},
     coordinator::{AwaitStoredError, Edit, RecordError},
     explain::{HistoryEvent, Receipt},
@@ -61,6 +62,25 @@ impl Device {
             || format!("{} documents; {:#?}", self.stored(), self.sync.status().borrow()),
         )
         .await;
+    }
+}
+
+/// An hour in less than four seconds.
+struct FastClock(SystemClock);
+
+const SPEED: u32 = 1000;
+
+impl Clock for FastClock {
+    fn now(&self) -> Moment {
+        Moment(self.0.now().0 * SPEED)
+    }
+
+    fn wall(&self) -> SystemTime {
+        self.0.wall()
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        self.0.sleep(duration / SPEED)
     }
 }
 
@@ -185,6 +205,30 @@ async fn while_the_store_takes_no_writes_nobody_is_quarantined() {
         while let Some(event) = events.next().await {
             assert!(!matches!(event, SyncEvent::Quarantined { .. }), "{event:?}");
         }
+    }
+}
+
+/// Nothing else is ever written, so nothing else can show that the store takes writes.
+#[tokio::test]
+async fn a_record_that_fails_for_ever_is_quarantined_though_it_is_the_only_one() {
+    for flavor in FLAVORS {
+        let hub = MemoryHub::new(MemoryConfig::new(flavor));
+        let clock = Arc::new(FastClock(SystemClock::new()));
+        let till = Device::start_by(clock, MemoryRepository::new(1), hub.store("till")).await;
+        till.poison(&["poison"]);
+        till.put_named("poison");
+        let status = till.sync.status();
+        until(
+            || status.borrow().collections[STOCK.collection()].quarantined == 1,
+            || format!("{:#?}", status.borrow()),
+        )
+        .await;
+        let settled = till.sync.settled(PATIENCE * SPEED).await;
+        settled.expect("nothing else is left to send");
+        let listed = till.quarantine().await;
+        assert_eq!(listed[0].id, Some(id("poison")));
+        till.store.clear_faults();
+        till.until_stored(1).await;
     }
 }
 

@@ -59,6 +59,7 @@ fn remote(image: &Image) -> Remote {
         image: image.clone(),
         hash: hash(image),
         belongs: Belongs::Here,
+        declined: false,
     }
 }
 

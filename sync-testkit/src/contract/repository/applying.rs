@@ -1,10 +1,7 @@
 //! What an apply does to clean rows, and what holds for every batch.
 
-use std::collections::HashSet;
-
 use ditto_sync_core::{
-    hash::IdHash,
-    id::DocumentId,
+    id::{DocumentId, IdList},
     query::Query,
     repository::{Mark, Repository, RowRef, Way},
     store::{Cursor, Frontier, StoreId},
@@ -244,13 +241,13 @@ pub async fn unseen_lists_rows_and_known_documents<F: RepositoryFixture>(fixture
     }
     bench.insert(&STOCK, &new, &stock("b1", "tea", 5)).await;
     bench.delete(&STOCK, &deleted).await;
-    let known_to_store = HashSet::from([IdHash::of(&seen)]);
+    let known_to_store: IdList = [seen].into_iter().collect();
     let unseen = bench.repository.unseen(&STOCK, &known_to_store).await;
-    let mut unseen: Vec<DocumentId> = unseen.expect("they are listed");
+    let mut unseen: Vec<_> = unseen.expect("they are listed").into_iter().collect();
     unseen.sort();
     assert_eq!(unseen, [clean, deleted, new]);
-    let others = bench.repository.unseen(&CATEGORY, &HashSet::new()).await;
-    assert_eq!(others.expect("they are listed"), Vec::new());
+    let others = bench.repository.unseen(&CATEGORY, &IdList::new()).await;
+    assert!(others.expect("they are listed").is_empty());
 }
 
 /// A document in quarantine that was deleted while nobody watched: a reconcile has to look at it, and then nothing of it is left.
@@ -265,14 +262,15 @@ pub async fn unseen_lists_documents_that_did_not_come_in<F: RepositoryFixture>(f
     assert_eq!(bench.pending(&STOCK).await.quarantined, 1);
     assert_eq!(bench.pending(&ORDER_ITEM).await.parked, 1);
     for (model, id) in [(&STOCK, unreadable), (&ORDER_ITEM, orphan)] {
-        let unseen = bench.repository.unseen(model, &HashSet::new()).await;
-        assert_eq!(unseen.expect("they are listed"), std::slice::from_ref(&id));
+        let unseen = bench.repository.unseen(model, &IdList::new()).await;
+        let unseen = unseen.expect("they are listed");
+        assert_eq!(unseen.iter().collect::<Vec<_>>(), std::slice::from_ref(&id));
         bench.store.delete(model, &id);
         bench.pull(model, &id).await;
         let counts = bench.pending(model).await;
         assert_eq!((counts.parked, counts.quarantined), (0, 0));
-        let unseen = bench.repository.unseen(model, &HashSet::new()).await;
-        assert_eq!(unseen.expect("they are listed"), Vec::new());
+        let unseen = bench.repository.unseen(model, &IdList::new()).await;
+        assert!(unseen.expect("they are listed").is_empty());
     }
 }
 

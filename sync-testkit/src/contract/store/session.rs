@@ -106,7 +106,7 @@ pub(super) async fn scan<S: DocumentStore>(
         .scan(model, query)
         .await
         .expect("a collection can be scanned");
-    let ids: BTreeSet<_> = scan.ids.iter().cloned().collect();
+    let ids: BTreeSet<_> = scan.ids.iter().collect();
     assert_eq!(ids.len(), scan.ids.len(), "a scan answers each id once");
     ids
 }
