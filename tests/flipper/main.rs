@@ -1,4 +1,4 @@
-//! Coming from Flipper: its models and documents, what its docs claim, and the table in docs/from-flipper.md. The models are those of the example.
+//! Coming from Flipper: its models and documents, and what its docs claim. The models are those of the example.
 
 #[path = "../../examples/till_day/day.rs"]
 mod day;
@@ -9,7 +9,6 @@ mod flipper_till;
 #[path = "../../examples/flipper_models/models.rs"]
 mod models;
 
-mod documentation;
 mod random_documents;
 mod reading;
 mod round_trip;

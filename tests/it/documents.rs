@@ -50,6 +50,16 @@ impl Tree {
         })
     }
 
+    /// A cell of tests names some, and each exists.
+    fn assert_shown(&self, what: &str, tests: &str) {
+        assert!(tests.contains('`'), "{what} names no test");
+        let is_file = |name: &str| name.ends_with(".rs") && self.root.join(name).is_file();
+        let missing: Vec<_> = mentions(tests)
+            .filter(|name| !self.has_test(name) && !is_file(name))
+            .collect();
+        assert!(missing.is_empty(), "{what} names what is no test: {missing:?}");
+    }
+
     /// Whether a name or path in backquotes stands for something that exists.
     fn has(&self, mention: &str) -> bool {
         if mention.contains('/') || mention.ends_with(".rs") {
@@ -88,6 +98,16 @@ fn is_name_of_a_test(mention: &str) -> bool {
     mention.chars().all(letters) && mention.split('_').count() >= WORDS_OF_A_TEST
 }
 
+/// The rows of the table under a heading, as cells.
+fn rows<'a>(document: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
+    let after = document.split(heading).nth(1).expect("the heading is there");
+    let section = after.split("\n## ").next().expect("a section");
+    let table = section.lines().filter(|line| line.starts_with('|')).skip(2);
+    table
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect()
+}
+
 /// What stands in backquotes.
 fn mentions(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
@@ -110,7 +130,7 @@ fn every_lesson_names_tests_that_exist_or_says_why_it_needs_none() {
         let shown = mentions(guard).any(|mention| is_name_of_a_test(mention) || mention.contains('/'));
         assert!(
             shown
-                || ["by construction", "a doctest", "later"]
+                || ["by construction", "a doctest"]
                     .iter()
                     .any(|why| guard.contains(why)),
             "{name} names no test, and says not why: {guard}"
@@ -130,6 +150,37 @@ fn every_test_that_the_architecture_names_exists() {
         }
     }
     assert!(named > 10, "it names the test of each promise, found {named}");
+}
+
+#[test]
+fn every_row_about_the_original_names_tests_that_exist() {
+    let tree = Tree::read();
+    let document = tree.document("docs/from-flipper.md");
+    let mut shown = 0;
+    for row in rows(&document, "## Every feature, knob and troubleshooting entry") {
+        let [original, _, tests] = row[..] else {
+            panic!("three cells: {row:?}")
+        };
+        if !original.starts_with("**") {
+            tree.assert_shown(original, tests);
+            shown += 1;
+        }
+    }
+    assert!(shown > 50, "the table is whole, found {shown} rows");
+}
+
+#[test]
+fn every_row_of_the_readme_s_features_names_tests_that_exist() {
+    let tree = Tree::read();
+    let document = tree.document("README.md");
+    let rows = rows(&document, "## What it does, and the tests that show it");
+    assert!(rows.len() > 8);
+    for row in rows {
+        let [feature, tests] = row[..] else {
+            panic!("two cells: {row:?}")
+        };
+        tree.assert_shown(feature, tests);
+    }
 }
 
 #[test]
