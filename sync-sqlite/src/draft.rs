@@ -230,6 +230,8 @@ impl<'a> Drafting<'a> {
                 Ok((Outbound::Send(operation), _)) => {
                     self.covering += usize::from(operation.record.covers.is_some());
                     self.operations.push(*operation);
+                    // It has a place now, so it is no longer one of those that belong nowhere.
+                    memory.models[model].seeding.local.remove(&found.id);
                 }
                 Ok((Outbound::Drop, row)) => meaningless.push(found.meaningless(row)),
                 Ok((Outbound::Local, _)) => local.push(found.id),
