@@ -149,25 +149,8 @@ impl SyncRegistry {
         self
     }
 
-    /// Adds the model of a companion, with what the companion overrides; the derive generates one for each model.
-    ///
-    /// ```
-    /// use ditto_sync::{ContextSource, prelude::*};
-    ///
-    /// #[derive(DittoAdapter)]
-    /// #[ditto(collection = "stocks", scope(branch_id))]
-    /// struct Stock {
-    ///     #[ditto(id)]
-    ///     id: String,
-    ///     branch_id: String,
-    /// }
-    ///
-    /// let adapter = StockDittoAdapter::new().override_branch_id("branch-of-this-test");
-    /// let registry = SyncRegistry::new().with_adapter(adapter);
-    ///
-    /// let asked = ContextSource::provider(|| std::env::var("TEST_BRANCH").ok());
-    /// let registry = registry.with_adapter(StockDittoAdapter::new().override_branch_id(asked));
-    /// ```
+    /// Adds the model of a companion, with what the companion overrides. The derive generates one for each model, `StockDittoAdapter` for `Stock`, and
+    /// its documentation shows how it is used.
     pub fn with_adapter<A: Companion>(self, adapter: A) -> Self {
         let overrides = adapter.into_overrides().into_sources();
         overrides

@@ -1,6 +1,6 @@
 #[doc(hidden)]
 use ::ditto_sync::__private as __ditto_of_Stock;
-///Other values of the context for `Stock` alone, for tests: give it to `SyncRegistry::with_adapter`.
+/// Other values of the context for `Stock` alone, for tests: give it to `SyncRegistry::with_adapter`.
 #[allow(dead_code)]
 #[derive(::core::clone::Clone, ::core::fmt::Debug, ::core::default::Default)]
 pub(crate) struct StockDittoAdapter {
@@ -159,7 +159,7 @@ const _: () = {
                 overrides: __ditto::Default::default(),
             }
         }
-        ///Takes the value of `branchId` from here: a value, or a `ContextSource` that asks a closure or follows a channel.
+        /// Takes the value of `branchId` from here: a value, or a `ContextSource` that asks a closure or follows a channel.
         #[must_use]
         pub(crate) fn override_branch_id<
             __Source: __ditto::Into<__ditto::ContextSource>,
@@ -168,7 +168,7 @@ const _: () = {
                 overrides: __ditto::Overrides::with(self.overrides, "branchId", __source),
             }
         }
-        ///Takes the value of `least` from here: a value, or a `ContextSource` that asks a closure or follows a channel.
+        /// Takes the value of `least` from here: a value, or a `ContextSource` that asks a closure or follows a channel.
         #[must_use]
         pub(crate) fn override_least<__Source: __ditto::Into<__ditto::ContextSource>>(
             self,

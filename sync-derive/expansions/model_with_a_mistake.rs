@@ -3,7 +3,7 @@
 }
 #[doc(hidden)]
 use ::ditto_sync::__private as __ditto_of_Stock;
-///Other values of the context for `Stock` alone, for tests: give it to `SyncRegistry::with_adapter`.
+/// Other values of the context for `Stock` alone, for tests: give it to `SyncRegistry::with_adapter`.
 #[allow(dead_code)]
 #[derive(::core::clone::Clone, ::core::fmt::Debug, ::core::default::Default)]
 struct StockDittoAdapter {
@@ -20,7 +20,7 @@ const _: () = {
                 overrides: __ditto::Default::default(),
             }
         }
-        ///Takes the value of `branch_id` from here: a value, or a `ContextSource` that asks a closure or follows a channel.
+        /// Takes the value of `branch_id` from here: a value, or a `ContextSource` that asks a closure or follows a channel.
         #[must_use]
         fn override_branch_id<__Source: __ditto::Into<__ditto::ContextSource>>(
             self,
@@ -34,7 +34,7 @@ const _: () = {
                 ),
             }
         }
-        ///Takes the value of `id` from here: a value, or a `ContextSource` that asks a closure or follows a channel.
+        /// Takes the value of `id` from here: a value, or a `ContextSource` that asks a closure or follows a channel.
         #[must_use]
         fn override_id<__Source: __ditto::Into<__ditto::ContextSource>>(
             self,

@@ -367,6 +367,8 @@ impl<'n> Table<'n> {
             pass.wrote |= of_model
                 .troubles
                 .clear_inbound(self.native, self.sql, &work.item.id)?;
+            // Without a document it may be a row to seed.
+            (of_model.seeding.ended, of_model.seeding.after) = (false, None);
         }
         if decision.is_nothing() || (already && decision.entries == EntriesChange::Keep) {
             pass.unchanged += 1;

@@ -59,6 +59,7 @@ impl Drafting<'_> {
             progress = true;
             seeding.after = Some(columns);
             if !is_unmet(memory, model, &id) {
+                seeding.waiting |= waits(memory, model, &id);
                 continue;
             }
             if !self.request.rows.admit(sql.model, IdHash::of(&id)) {
@@ -108,8 +109,8 @@ impl Drafting<'_> {
         if seeding.found {
             // Another pass tells whether all of it was taken.
             self.draft.more |= !self.postponed || !self.operations.is_empty();
-        } else if !seeding.local.is_empty() {
-            // They are counted, and met again at the next start: they may have values by then.
+        } else if !seeding.local.is_empty() || seeding.waiting {
+            // They are met again at the next start: they may have values, or no documents, by then.
             memory.models[model].seeding = Seeding {
                 ended: true,
                 local: seeding.local,
@@ -142,4 +143,13 @@ fn unsendable_row((name, id): (Vec<u8>, Option<DocumentId>), reason: String) -> 
         last: 0,
         reason,
     }
+}
+
+/// Whether only the row's document, which does not fit in, keeps it from being one to seed.
+fn waits(memory: &Memory, model: usize, id: &DocumentId) -> bool {
+    let key = id_key(IdHash::of(id));
+    let of_model = &memory.models[model];
+    of_model.troubles.concern_inbound(key)
+        && !memory.known(model).contains(key)
+        && of_model.outbox.get(key).is_none()
 }

@@ -61,7 +61,9 @@ pub(crate) struct Seeding {
     pub(crate) found: bool,
     /// Rows it passed over because they belong nowhere.
     pub(crate) local: HashSet<u128>,
-    /// A pass has found nothing but those; the next start looks again.
+    /// It passed over rows whose documents do not fit in.
+    pub(crate) waiting: bool,
+    /// A pass has found nothing but those; the next start looks again, and so does whatever clears the way for one.
     pub(crate) ended: bool,
 }
 

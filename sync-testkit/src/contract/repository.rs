@@ -120,7 +120,7 @@ macro_rules! repository_contract {
                 a_change_that_no_trigger_saw_shows_in_its_bucket, what_is_forgotten_takes_its_document_again,
                 a_dirty_row_is_not_forgotten;
             noting: what_has_not_changed_is_not_noted, a_forgotten_row_takes_its_document,
-                a_forgotten_row_that_changes_is_seeded_first, seeding_is_counted_and_done_once, a_reset_has_tables_be_looked_through_again,
+                a_forgotten_row_that_changes_is_seeded_first, seeding_is_counted_and_done_once, a_row_whose_document_did_not_fit_is_seeded_when_that_is_gone, a_reset_has_tables_be_looked_through_again,
                 only_what_is_asked_for_is_seeded;
             restoring: a_missing_row_is_restored_and_not_sent, what_is_there_is_left_alone, restored_children_find_their_parents,
                 a_document_that_does_not_fit_is_told_alone, a_dry_restore_changes_nothing;

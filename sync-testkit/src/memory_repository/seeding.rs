@@ -18,6 +18,13 @@ impl Table {
                 && !self.is_held_back(id)
         })
     }
+
+    /// Rows that no store has met, and whose documents do not fit in. Once such a document is gone its row is one to seed.
+    fn unmet_that_wait(&self) -> impl Iterator<Item = &DocumentId> {
+        self.rows.keys().filter(|id| {
+            !self.known.contains_key(*id) && !self.outbox.contains_key(*id) && self.waits_inbound(id)
+        })
+    }
 }
 
 impl Durable {
@@ -46,7 +53,7 @@ impl Durable {
         for model in models {
             if request.seeds(model) && !matches!(request.rows, DraftRows::Only(_)) {
                 let table = self.table(model);
-                let done = table.unmet().next().is_none();
+                let done = table.unmet().next().is_none() && table.unmet_that_wait().next().is_none();
                 news |= done && !table.seeded;
                 table.seeded |= done;
             }

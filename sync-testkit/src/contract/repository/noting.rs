@@ -112,6 +112,26 @@ pub async fn seeding_is_counted_and_done_once<F: RepositoryFixture>(mut fixture:
     assert_eq!(stocks(&bench).await, state(true, 0), "once a database");
 }
 
+/// A row older than the triggers whose document cannot be read is no seed, until that document is gone: then nobody else has the row.
+pub async fn a_row_whose_document_did_not_fit_is_seeded_when_that_is_gone<F: RepositoryFixture>(
+    mut fixture: F,
+) {
+    use crate::app_change::AppChange;
+    let (id, image) = (text_id("s1"), stock("b1", "tea", 5));
+    let change = AppChange::insert(&STOCK, &id, &image);
+    fixture.change(change).await.expect("the app can write");
+    let mut bench = Bench::new(fixture).await;
+    bench.store.put(&STOCK, &id, &image);
+    bench.store.set(&STOCK, &id, "quantity", "many");
+    assert_eq!(bench.pull(&STOCK, &id).await.quarantined.len(), 1);
+    bench.assert_nothing_to_send().await;
+    bench.store.delete(&STOCK, &id);
+    bench.pull(&STOCK, &id).await;
+    assert_eq!(bench.push().await.len(), 1);
+    assert_eq!(bench.store.image(&STOCK, &id), Some(image));
+    assert_eq!(stocks(&bench).await, state(true, 0));
+}
+
 /// After a reset the tables are looked through again; what has agreed is left alone.
 pub async fn a_reset_has_tables_be_looked_through_again<F: RepositoryFixture>(fixture: F) {
     let mut bench = Bench::new(fixture).await;
