@@ -36,7 +36,9 @@ mod models {
 use models::{RawDittoAdapter, Sale, SaleDittoAdapter, Stock, StockDittoAdapter};
 
 fn scope_of<T: DittoAdapter>(registry: SyncRegistry) -> Query {
-    registry.setup().unwrap().scopes.query(T::descriptor()).unwrap()
+    let setup = registry.setup().expect("the registry is whole");
+    let query = setup.scopes.query(T::descriptor());
+    query.expect("the scope is known")
 }
 
 fn branch(query: &Query) -> Option<&Value> {

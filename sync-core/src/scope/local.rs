@@ -17,7 +17,7 @@ pub fn is_local(model: &ModelDescriptor, row: &Image) -> bool {
     };
     match model.scope() {
         Scope::Everything => false,
-        Scope::All(names) => names.iter().any(|name| is_null(name)),
-        Scope::Any(names) => !names.is_empty() && names.iter().all(|name| is_null(name)),
+        Scope::All(names) => names.iter().any(&is_null),
+        Scope::Any(names) => !names.is_empty() && names.iter().all(is_null),
     }
 }
