@@ -1,0 +1,137 @@
+//! One Loro document with many rows: [`Shard`]. The only place that touches a Loro document.
+//!
+//! Rules that keep the process and the data safe (measured, see ARCHITECTURE.md): root names are escaped; a row is only looked up when the index knows it, because Loro
+//! makes an empty root of every name asked for; nothing is called on the document inside of its callback; updates that wait for others are refused.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use loro::{
+    ContainerID, EventTriggerKind, ExportMode, LoroDoc, LoroEncodeError, LoroError, Subscription,
+    VersionVector,
+};
+
+use super::row::Row;
+
+/// One Loro document.
+pub(crate) struct Shard {
+    document: LoroDoc,
+    /// Names of rows that imports have changed, filled by the callback.
+    touched: Arc<Mutex<Vec<String>>>,
+    _subscription: Subscription,
+}
+
+/// What an import did.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Imported {
+    /// The root names of the rows that changed; may repeat, and may be names that no device of ours has written.
+    pub(crate) touched: Vec<String>,
+    /// Some of it waits for updates that are not here. Loro keeps it, but what waits does not count as held.
+    pub(crate) gap: bool,
+}
+
+/// Why a shard failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ShardError {
+    /// The bytes are no update or snapshot, or do not fit.
+    #[error("loro refuses to import the update")]
+    Import(#[source] LoroError),
+    #[error("loro could not write")]
+    Write(#[source] LoroError),
+    #[error("loro could not export")]
+    Export(#[source] LoroEncodeError),
+    /// A snapshot that was just made does not come back as it was.
+    #[error("a snapshot does not hold what it was made of")]
+    Snapshot,
+}
+
+impl Shard {
+    /// A shard without rows, written by `peer` from now on.
+    pub(crate) fn empty(peer: u64) -> Result<Self, ShardError> {
+        Self::around(LoroDoc::new(), peer)
+    }
+
+    /// A shard as a snapshot holds it.
+    pub(crate) fn from_snapshot(snapshot: &[u8], peer: u64) -> Result<Self, ShardError> {
+        let document = LoroDoc::from_snapshot(snapshot).map_err(ShardError::Import)?;
+        Self::around(document, peer)
+    }
+
+    fn around(document: LoroDoc, peer: u64) -> Result<Self, ShardError> {
+        document.set_peer_id(peer).map_err(ShardError::Write)?;
+        let touched = Arc::new(Mutex::new(Vec::new()));
+        let names = Arc::clone(&touched);
+        let subscription = document.subscribe_root(Arc::new(move |event| {
+            if event.triggered_by != EventTriggerKind::Import {
+                return;
+            }
+            // Only pushes: a call on the document from here would wait for itself.
+            let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
+            names.extend(event.events.iter().filter_map(|diff| match diff.target {
+                ContainerID::Root { name, .. } => Some(name.to_string()),
+                ContainerID::Normal { .. } => None,
+            }));
+        }));
+        Ok(Self {
+            document,
+            touched,
+            _subscription: subscription,
+        })
+    }
+
+    /// The row of this root name, which the index has to know.
+    pub(crate) fn row(&self, name: &str) -> Row {
+        Row::of(&self.document.get_map(name))
+    }
+
+    /// Changes rows in one commit, and returns it as an update for peers and for the disk.
+    ///
+    /// `change` gets a function from root names to maps.
+    pub(crate) fn write(
+        &self,
+        change: impl FnOnce(&dyn Fn(&str) -> loro::LoroMap) -> loro::LoroResult<()>,
+    ) -> Result<Vec<u8>, ShardError> {
+        let before = self.version();
+        change(&|name| self.document.get_map(name)).map_err(ShardError::Write)?;
+        self.document.commit();
+        self.updates_since(&before)
+    }
+
+    /// Merges an update of a peer, or of the disk.
+    pub(crate) fn import(&self, update: &[u8]) -> Result<Imported, ShardError> {
+        let status = self.document.import(update).map_err(ShardError::Import);
+        let touched = std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(Imported {
+            gap: status?.pending.is_some(),
+            touched,
+        })
+    }
+
+    /// Of each writer, how many of its operations are here.
+    pub(crate) fn version(&self) -> VersionVector {
+        self.document.oplog_vv()
+    }
+
+    /// What somebody who holds `version` lacks.
+    pub(crate) fn updates_since(&self, version: &VersionVector) -> Result<Vec<u8>, ShardError> {
+        self.document
+            .export(ExportMode::updates(version))
+            .map_err(ShardError::Export)
+    }
+
+    /// The whole document, checked by reading it back: a snapshot that cannot be loaded must never replace the log it was made of.
+    pub(crate) fn snapshot(&self) -> Result<Vec<u8>, ShardError> {
+        let bytes = self
+            .document
+            .export(ExportMode::Snapshot)
+            .map_err(ShardError::Export)?;
+        let again = LoroDoc::from_snapshot(&bytes).map_err(ShardError::Import)?;
+        if again.oplog_vv() == self.version() && again.state_vv() == self.document.state_vv() {
+            Ok(bytes)
+        } else {
+            Err(ShardError::Snapshot)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
