@@ -11,6 +11,6 @@ mod shard;
 
 pub(crate) use self::{
     name::{id_of, root_name},
-    row::Row,
-    shard::{Imported, Shard, ShardError},
+    row::{Author, Row},
+    shard::{Shard, ShardError},
 };

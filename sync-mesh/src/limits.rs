@@ -1,5 +1,7 @@
 //! Every limit of the mesh, with its unit and its reason.
 
+use std::time::Duration;
+
 /// Most operations of one intent: such a batch stays in Loro's cache of decoded rows (2048) while it is checked and then written.
 pub const INTENT_OPERATIONS_MAX: usize = 1000;
 /// Largest document, in bytes of its names and values. Far below what Loro takes, so that one document never fills a frame of the protocol.
@@ -9,3 +11,17 @@ pub const COLLECTION_BYTES_MAX: usize = 255;
 /// Longest name of a root container, in bytes. Snapshots of documents with a root name of 65,536 bytes or more cannot be loaded again; an escaped id has at
 /// most three times the bytes of the id, so whatever is longer was not written by us.
 pub const ROOT_NAME_BYTES_MAX: usize = 1024;
+/// Bytes of a shard's log after which it is replaced by a snapshot: about what a snapshot of 100,000 rows takes to make in 0.1 s, and to load in 30 ms.
+pub const LOG_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Largest frame between peers, in bytes.
+pub const FRAME_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Most collections that one message names.
+pub const COLLECTIONS_MAX: usize = 4096;
+/// Largest version vector between peers, in bytes: 10.5 bytes for each number under which somebody ever wrote, so about 100,000 of them.
+pub const VERSION_BYTES_MAX: usize = 1024 * 1024;
+/// Messages to one peer that wait for its connection. Few: what is sent later covers more.
+pub const MESSAGES_WAITING: usize = 4;
+/// Commands that wait for the thread of the store.
+pub const COMMANDS_WAITING: usize = 256;
+/// Pause between two reminders to peers how far we are, which heal every message that got lost.
+pub const ANTI_ENTROPY_PAUSE: Duration = Duration::from_secs(20);

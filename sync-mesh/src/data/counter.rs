@@ -98,7 +98,10 @@ mod tests {
     #[test]
     fn parts_come_back_and_other_lengths_are_refused() {
         for start in [Start::Missing, Start::Null, Start::At(i64::MIN)] {
-            let base = Base { epoch: u64::MAX, start };
+            let base = Base {
+                epoch: u64::MAX,
+                start,
+            };
             assert_eq!(Base::decode(&base.encode()), Some(base));
             assert_eq!(Total::decode(&base.encode()), None);
         }

@@ -70,9 +70,12 @@ fn plain(value: &LoroValue, depth: usize) -> Option<Value> {
             Some((&BYTES, rest)) => Value::Bytes(rest.to_vec()),
             _ => return None,
         },
-        LoroValue::List(items) => {
-            Value::List(items.iter().map(|item| plain(item, depth + 1)).collect::<Option<_>>()?)
-        }
+        LoroValue::List(items) => Value::List(
+            items
+                .iter()
+                .map(|item| plain(item, depth + 1))
+                .collect::<Option<_>>()?,
+        ),
         LoroValue::Map(entries) => Value::Map(
             entries
                 .iter()
@@ -116,7 +119,10 @@ mod tests {
     #[test]
     fn a_removed_field_is_no_value() {
         assert_eq!(decode(&removed()), Decoded::Removed);
-        assert_eq!(decode(&encode(&Value::Bytes(Vec::new()))), Decoded::Value(Value::Bytes(Vec::new())));
+        assert_eq!(
+            decode(&encode(&Value::Bytes(Vec::new()))),
+            Decoded::Value(Value::Bytes(Vec::new()))
+        );
         let strange = LoroValue::Binary(vec![7].into());
         assert_eq!(decode(&strange), Decoded::Foreign);
     }

@@ -35,7 +35,9 @@ impl Key {
     pub(crate) fn encode(&self) -> String {
         match self {
             Self::State => STATE.to_string(),
-            Self::Register(field) if field.starts_with(|first: char| first <= ESCAPED) => marked(ESCAPED, field),
+            Self::Register(field) if field.starts_with(|first: char| first <= ESCAPED) => {
+                marked(ESCAPED, field)
+            }
             Self::Register(field) => field.to_string(),
             Self::Seed(field) => marked(SEED, field),
             Self::Base(field) => marked(BASE, field),

@@ -115,7 +115,9 @@ mod tests {
 
     #[test]
     fn a_second_spelling_of_an_id_is_refused() {
-        for name in ["", "x", "i", "i+1", "i01", "t", "ta%41", "ta%2", "ta%", "t%2f", ",", "i1,"] {
+        for name in [
+            "", "x", "i", "i+1", "i01", "t", "ta%41", "ta%2", "ta%", "t%2f", ",", "i1,",
+        ] {
             assert_eq!(id_of(name), None, "{name}");
         }
     }

@@ -264,7 +264,10 @@ fn seed(map: &LoroMap, model: &ModelDescriptor, document: &Document) -> LoroResu
         match counter_start(model, name, value) {
             Some(start) => {
                 let epoch = SEED_EPOCH;
-                map.insert(&Key::SeedBase(name.clone()).encode(), Base { epoch, start }.encode())?;
+                map.insert(
+                    &Key::SeedBase(name.clone()).encode(),
+                    Base { epoch, start }.encode(),
+                )?;
             }
             None => map.insert(&Key::Seed(name.clone()).encode(), encode(value))?,
         }

@@ -127,7 +127,10 @@ fn names_that_abort_loro_are_no_names_of_ours() {
         let shard = shard(1);
         let name = root_name(&id);
         let action = Action::Insert(stock(1, "a"));
-        let author = Author { writer: 1, incarnation: 2 };
+        let author = Author {
+            writer: 1,
+            incarnation: 2,
+        };
         shard
             .write(|map| Row::default().write(&map(&name), &STOCK, &action, author))
             .expect("every id can be written");

@@ -1,0 +1,302 @@
+//! What a mesh store keeps in its SQLite file: who it is, snapshots, the log of updates, the index of rows, batch numbers. See [`Disk`].
+//!
+//! Own operations are durable before anybody else sees them: a writer that came back with a gap in its own operations would diverge silently (Loro counts a
+//! writer's operations, it does not compare them). Not here: what the bytes mean (`data`).
+
+use std::{collections::HashMap, path::Path};
+
+use ditto_sync_core::intent::{BatchId, ReplicaId};
+use smol_str::SmolStr;
+use sqlx::{
+    ConnectOptions, Connection, Row, SqliteConnection,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous},
+};
+
+use crate::index::Entry;
+
+/// The version of the tables below.
+const LAYOUT: i64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE store (store TEXT NOT NULL, peer BLOB NOT NULL);
+CREATE TABLE shard (number INTEGER PRIMARY KEY, collection TEXT NOT NULL UNIQUE, snapshot BLOB);
+CREATE TABLE log (position INTEGER PRIMARY KEY AUTOINCREMENT, shard INTEGER NOT NULL, bytes BLOB NOT NULL);
+CREATE TABLE row (shard INTEGER NOT NULL, name TEXT NOT NULL, born INTEGER NOT NULL, changed INTEGER NOT NULL, own INTEGER NOT NULL,
+    PRIMARY KEY (shard, name)) WITHOUT ROWID;
+CREATE TABLE batch (replica BLOB PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID;
+";
+
+/// The open file. Nobody else has it: it is locked until it is closed.
+pub(crate) struct Disk {
+    connection: SqliteConnection,
+}
+
+/// Who this store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Owner {
+    /// The random name of this life of the store.
+    pub(crate) store: SmolStr,
+    /// Under which number Loro knows its operations.
+    pub(crate) peer: u64,
+}
+
+/// Everything that was kept.
+pub(crate) struct Contents {
+    pub(crate) owner: Owner,
+    pub(crate) shards: Vec<StoredShard>,
+    pub(crate) batches: HashMap<ReplicaId, u64>,
+}
+
+/// A shard as it was kept.
+pub(crate) struct StoredShard {
+    pub(crate) number: i64,
+    pub(crate) collection: SmolStr,
+    pub(crate) snapshot: Option<Vec<u8>>,
+    /// Updates since the snapshot, oldest first.
+    pub(crate) log: Vec<Vec<u8>>,
+    pub(crate) rows: Vec<(SmolStr, Entry)>,
+}
+
+/// One update of one shard, and what it did to the index.
+pub(crate) struct Change {
+    pub(crate) shard: i64,
+    pub(crate) update: Vec<u8>,
+    pub(crate) rows: Vec<(SmolStr, Entry)>,
+}
+
+/// Why the file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DiskError {
+    /// Another store has it open, in this process or another.
+    #[error(
+        "another mesh store has the file open: close it first, or give each store a directory of its own"
+    )]
+    InUse(#[source] sqlx::Error),
+    /// It was written by a newer version.
+    #[error("the file has layout {found}, this version reads up to {LAYOUT}: update the app")]
+    Layout {
+        /// What it has.
+        found: i64,
+    },
+    /// It does not hold what it should.
+    #[error("the file is damaged: {0}")]
+    Damaged(&'static str),
+    /// SQLite failed.
+    #[error("sqlite failed")]
+    Sqlite(#[from] sqlx::Error),
+}
+
+impl Disk {
+    /// Opens the file, or makes it with `fresh` as its owner; takes the lock.
+    pub(crate) async fn open(file: &Path, fresh: Owner) -> Result<Self, DiskError> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .locking_mode(SqliteLockingMode::Exclusive)
+            .synchronous(SqliteSynchronous::Full)
+            .disable_statement_logging();
+        let connection = options.connect().await.map_err(in_use)?;
+        let mut disk = Self { connection };
+        disk.prepare(fresh).await.map_err(|error| match error {
+            DiskError::Sqlite(error) => in_use(error),
+            other => other,
+        })?;
+        Ok(disk)
+    }
+
+    async fn prepare(&mut self, fresh: Owner) -> Result<(), DiskError> {
+        let mut transaction = self.connection.begin_with("BEGIN EXCLUSIVE").await?;
+        let found: i64 = sqlx::query_scalar("PRAGMA user_version")
+            .fetch_one(&mut *transaction)
+            .await?;
+        if found > LAYOUT {
+            return Err(DiskError::Layout { found });
+        }
+        if found == 0 {
+            sqlx::raw_sql(TABLES).execute(&mut *transaction).await?;
+            sqlx::query("INSERT INTO store (store, peer) VALUES (?, ?)")
+                .bind(fresh.store.as_str())
+                .bind(fresh.peer.to_le_bytes().as_slice())
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::raw_sql("PRAGMA user_version = 1")
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Everything that was kept.
+    pub(crate) async fn contents(&mut self) -> Result<Contents, DiskError> {
+        let owner = sqlx::query("SELECT store, peer FROM store")
+            .fetch_one(&mut self.connection)
+            .await?;
+        let peer: Vec<u8> = owner.try_get(1)?;
+        let owner = Owner {
+            store: owner.try_get::<String, _>(0)?.into(),
+            peer: peer
+                .try_into()
+                .map(u64::from_le_bytes)
+                .map_err(|_| DiskError::Damaged("the peer number has another length"))?,
+        };
+        let mut shards = Vec::new();
+        for row in sqlx::query("SELECT number, collection, snapshot FROM shard ORDER BY number")
+            .fetch_all(&mut self.connection)
+            .await?
+        {
+            let number = row.try_get(0)?;
+            shards.push(StoredShard {
+                number,
+                collection: row.try_get::<String, _>(1)?.into(),
+                snapshot: row.try_get(2)?,
+                log: self.log(number).await?,
+                rows: self.rows(number).await?,
+            });
+        }
+        let batches = self.batches().await?;
+        Ok(Contents {
+            owner,
+            shards,
+            batches,
+        })
+    }
+
+    async fn log(&mut self, shard: i64) -> Result<Vec<Vec<u8>>, DiskError> {
+        Ok(
+            sqlx::query_scalar("SELECT bytes FROM log WHERE shard = ? ORDER BY position")
+                .bind(shard)
+                .fetch_all(&mut self.connection)
+                .await?,
+        )
+    }
+
+    async fn rows(&mut self, shard: i64) -> Result<Vec<(SmolStr, Entry)>, DiskError> {
+        let rows = sqlx::query("SELECT name, born, changed, own FROM row WHERE shard = ?")
+            .bind(shard)
+            .fetch_all(&mut self.connection)
+            .await?;
+        rows.into_iter()
+            .map(|row| {
+                let entry = Entry {
+                    born: row.try_get::<i64, _>(1)?.cast_unsigned(),
+                    changed: row.try_get::<i64, _>(2)?.cast_unsigned(),
+                    own: row.try_get(3)?,
+                };
+                Ok((row.try_get::<String, _>(0)?.into(), entry))
+            })
+            .collect()
+    }
+
+    async fn batches(&mut self) -> Result<HashMap<ReplicaId, u64>, DiskError> {
+        let rows = sqlx::query("SELECT replica, sequence FROM batch")
+            .fetch_all(&mut self.connection)
+            .await?;
+        rows.into_iter()
+            .map(|row| {
+                let replica: Vec<u8> = row.try_get(0)?;
+                let replica = replica
+                    .try_into()
+                    .map_err(|_| DiskError::Damaged("a replica id has another length"))?;
+                let sequence: i64 = row.try_get(1)?;
+                Ok((ReplicaId::from_bytes(replica), sequence.cast_unsigned()))
+            })
+            .collect()
+    }
+
+    /// A shard that was not there.
+    pub(crate) async fn add_shard(&mut self, collection: &str) -> Result<i64, DiskError> {
+        let done = sqlx::query("INSERT INTO shard (collection) VALUES (?)")
+            .bind(collection)
+            .execute(&mut self.connection)
+            .await?;
+        Ok(done.last_insert_rowid())
+    }
+
+    /// Keeps updates, and the number of the batch they came with, as one. When it returns they survive a power loss.
+    pub(crate) async fn save(&mut self, changes: &[Change], batch: Option<BatchId>) -> Result<(), DiskError> {
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        for change in changes {
+            sqlx::query("INSERT INTO log (shard, bytes) VALUES (?, ?)")
+                .bind(change.shard)
+                .bind(&change.update)
+                .execute(&mut *transaction)
+                .await?;
+            for (name, entry) in &change.rows {
+                sqlx::query(
+                    "INSERT INTO row (shard, name, born, changed, own) VALUES (?, ?, ?, ?, ?)
+                     ON CONFLICT (shard, name) DO UPDATE SET changed = excluded.changed, own = excluded.own",
+                )
+                .bind(change.shard)
+                .bind(name.as_str())
+                .bind(entry.born.cast_signed())
+                .bind(entry.changed.cast_signed())
+                .bind(entry.own)
+                .execute(&mut *transaction)
+                .await?;
+            }
+        }
+        if let Some(batch) = batch {
+            sqlx::query(
+                "INSERT INTO batch (replica, sequence) VALUES (?, ?)
+                 ON CONFLICT (replica) DO UPDATE SET sequence = excluded.sequence",
+            )
+            .bind(batch.replica.to_bytes().as_slice())
+            .bind(batch.sequence.cast_signed())
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Replaces the log of a shard by a snapshot of all of it.
+    pub(crate) async fn replace_log(&mut self, shard: i64, snapshot: &[u8]) -> Result<(), DiskError> {
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::query("UPDATE shard SET snapshot = ? WHERE number = ?")
+            .bind(snapshot)
+            .bind(shard)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("DELETE FROM log WHERE shard = ?")
+            .bind(shard)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Writes under another number from now on.
+    pub(crate) async fn change_peer(&mut self, peer: u64) -> Result<(), DiskError> {
+        sqlx::query("UPDATE store SET peer = ?")
+            .bind(peer.to_le_bytes().as_slice())
+            .execute(&mut self.connection)
+            .await?;
+        Ok(())
+    }
+
+    /// Releases the file.
+    pub(crate) async fn close(self) {
+        if let Err(error) = self.connection.close().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the file of the mesh did not close cleanly"
+            );
+        }
+    }
+}
+
+/// SQLITE_BUSY and SQLITE_LOCKED at the start mean that somebody else has the file.
+fn in_use(error: sqlx::Error) -> DiskError {
+    let busy = error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .is_some_and(|code| matches!(code.parse::<i64>().map(|code| code & 0xff), Ok(5 | 6)));
+    if busy {
+        DiskError::InUse(error)
+    } else {
+        DiskError::Sqlite(error)
+    }
+}

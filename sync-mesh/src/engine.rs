@@ -1,0 +1,246 @@
+//! The thread of a mesh store: takes commands one by one, serves them from the replica, and gives peers what they lack. See [`Engine`].
+//!
+//! A thread of its own because Loro computes without pause: a large merge takes a tenth of a second, which would stop the app's runtime. A command that was sent is
+//! carried out whoever waits for it, so a caller may give up at any time.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use ditto_sync_core::{
+    descriptor::ModelDescriptor,
+    document::Document,
+    id::DocumentId,
+    intent::{Intent, ReplicaId},
+    query::Query,
+    store::{Change, Frontier, StoreError, StoreIdentity, WriteOutcome},
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    error::OpenError,
+    exchange::{Exchange, LinkId},
+    frontier,
+    limits::{ANTI_ENTROPY_PAUSE, COMMANDS_WAITING},
+    message::Message,
+    replica::Replica,
+};
+
+/// Where an answer goes.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What is asked of the engine.
+pub(crate) enum Command {
+    Identity(ReplicaId, Reply<StoreIdentity>),
+    Write(Intent, Reply<WriteOutcome>),
+    Fetch(
+        &'static ModelDescriptor,
+        Vec<DocumentId>,
+        Reply<Vec<Option<Document>>>,
+    ),
+    Scan(&'static ModelDescriptor, Query, Reply<(Vec<DocumentId>, u64)>),
+    Changes(&'static ModelDescriptor, Query, u64, Reply<(Vec<Change>, u64)>),
+    Covers(Frontier, Reply<bool>),
+    /// A peer is there, and takes frames.
+    Connect(mpsc::Sender<Vec<u8>>, oneshot::Sender<LinkId>),
+    /// A peer has sent a frame. An error ends the connection.
+    Frame(LinkId, Vec<u8>, Reply<()>),
+    Disconnect(LinkId),
+    Close(oneshot::Sender<()>),
+}
+
+/// How the rest of the store reaches its engine.
+#[derive(Clone)]
+pub(crate) struct EngineHandle {
+    pub(crate) commands: mpsc::Sender<Command>,
+    /// Of the newest change.
+    pub(crate) position: watch::Receiver<u64>,
+    /// The name of this life of the store.
+    pub(crate) store: smol_str::SmolStr,
+}
+
+struct Engine {
+    replica: Replica,
+    exchange: Exchange,
+    outgoing: HashMap<LinkId, mpsc::Sender<Vec<u8>>>,
+    next_link: u64,
+    position: watch::Sender<u64>,
+}
+
+/// Opens the file on a thread of its own, which serves it until it is closed or nobody holds the handle any more.
+pub(crate) async fn start(file: PathBuf) -> Result<EngineHandle, OpenError> {
+    let (commands, inbox) = mpsc::channel(COMMANDS_WAITING);
+    let (opened, outcome) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("ditto-sync-mesh".to_owned())
+        .spawn(move || serve(file, inbox, opened))
+        .map_err(OpenError::Thread)?;
+    let (position, store) = outcome.await.unwrap_or_else(|_| {
+        Err(OpenError::Thread(std::io::Error::other(
+            "it ended before the file was open",
+        )))
+    })?;
+    Ok(EngineHandle {
+        commands,
+        position,
+        store,
+    })
+}
+
+type Opened = oneshot::Sender<Result<(watch::Receiver<u64>, smol_str::SmolStr), OpenError>>;
+
+fn serve(file: PathBuf, inbox: mpsc::Receiver<Command>, opened: Opened) {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            // Whoever opened may have given up.
+            let _ = opened.send(Err(OpenError::Thread(error)));
+            return;
+        }
+    };
+    runtime.block_on(async {
+        match Replica::open(&file).await {
+            Ok(replica) => {
+                let (position, listener) = watch::channel(replica.position());
+                let store = replica.owner().store.clone();
+                let engine = Engine {
+                    replica,
+                    exchange: Exchange::default(),
+                    outgoing: HashMap::new(),
+                    next_link: 0,
+                    position,
+                };
+                if opened.send(Ok((listener, store))).is_ok() {
+                    engine.run(inbox).await;
+                }
+            }
+            Err(error) => {
+                let _ = opened.send(Err(error));
+            }
+        }
+    });
+}
+
+impl Engine {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
+        let mut reminder = tokio::time::interval(ANTI_ENTROPY_PAUSE);
+        reminder.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let closed = loop {
+            tokio::select! {
+                command = inbox.recv() => match command {
+                    None => break None,
+                    Some(Command::Close(reply)) => break Some(reply),
+                    Some(command) => self.serve(command).await,
+                },
+                _ = reminder.tick() => self.exchange.remind(),
+                () = Self::room(&self.outgoing, &self.exchange) => {}
+            }
+            self.push();
+        };
+        self.replica.close().await;
+        if let Some(reply) = closed {
+            // Whoever closed may have given up waiting.
+            let _ = reply.send(());
+        }
+    }
+
+    /// Answers; nobody minds when the one who asked has given up.
+    async fn serve(&mut self, command: Command) {
+        match command {
+            Command::Identity(replica, reply) => {
+                let _ = reply.send(Ok(StoreIdentity {
+                    store: ditto_sync_core::store::StoreId(self.replica.owner().store.clone()),
+                    last_applied: self.replica.last_applied(replica),
+                    frontier: Some(frontier::encode(&self.replica)),
+                }));
+            }
+            Command::Write(intent, reply) => {
+                let outcome = self.replica.write(&intent).await;
+                self.announce();
+                let _ = reply.send(outcome);
+            }
+            Command::Fetch(model, ids, reply) => {
+                let _ = reply.send(self.replica.fetch(model, &ids).await);
+            }
+            Command::Scan(model, query, reply) => {
+                let _ = reply.send(self.replica.scan(model, &query).await);
+            }
+            Command::Changes(model, query, position, reply) => {
+                let _ = reply.send(self.replica.changes(model, &query, position).await);
+            }
+            Command::Covers(frontier, reply) => {
+                let _ = reply.send(frontier::covers(&self.replica, &frontier));
+            }
+            Command::Connect(outgoing, reply) => {
+                self.next_link += 1;
+                let link = LinkId(self.next_link);
+                self.exchange.connect(link);
+                self.outgoing.insert(link, outgoing);
+                let _ = reply.send(link);
+            }
+            Command::Frame(link, frame, reply) => {
+                let outcome = self.receive(link, &frame).await;
+                let _ = reply.send(outcome);
+            }
+            Command::Disconnect(link) => self.disconnect(link),
+            Command::Close(_) => unreachable!("the loop ends at this command"),
+        }
+    }
+
+    async fn receive(&mut self, link: LinkId, frame: &[u8]) -> Result<(), StoreError> {
+        let message = Message::decode(frame).map_err(crate::error::failed("read the frame of a peer"))?;
+        let outcome = self.exchange.receive(link, message, &mut self.replica).await;
+        self.announce();
+        outcome.map(drop)
+    }
+
+    fn announce(&self) {
+        self.position.send_if_modified(|position| {
+            let changed = *position != self.replica.position();
+            *position = self.replica.position();
+            changed
+        });
+    }
+
+    fn disconnect(&mut self, link: LinkId) {
+        self.exchange.disconnect(link);
+        self.outgoing.remove(&link);
+    }
+
+    /// Gives each peer that takes something what it lacks.
+    fn push(&mut self) {
+        for link in self.exchange.links() {
+            let Some(outgoing) = self.outgoing.get(&link).filter(|outgoing| !outgoing.is_closed()) else {
+                // Whoever carried its frames is gone without a word.
+                self.disconnect(link);
+                continue;
+            };
+            while let Ok(permit) = outgoing.try_reserve() {
+                match self.exchange.next(link, &self.replica) {
+                    Ok(Some(message)) => permit.send(message.encode()),
+                    Ok(None) => break,
+                    Err(error) => {
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "a peer could not be given what it lacks"
+                        );
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns when a connection that was full takes messages again.
+    async fn room(outgoing: &HashMap<LinkId, mpsc::Sender<Vec<u8>>>, exchange: &Exchange) {
+        let full = outgoing
+            .iter()
+            .filter(|(link, outgoing)| outgoing.capacity() == 0 && exchange.is_connected(**link));
+        let waits: Vec<_> = full.map(|(_, outgoing)| Box::pin(outgoing.reserve())).collect();
+        if waits.is_empty() {
+            return std::future::pending().await;
+        }
+        let _ = futures_util::future::select_all(waits).await;
+    }
+}

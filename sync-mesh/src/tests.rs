@@ -1,0 +1,7 @@
+//! The store contract suite on this store, with peers on a wire in memory.
+
+mod wire;
+
+mod contract {
+    ditto_sync_testkit::store_contract!(super::wire::Meshes::new());
+}
