@@ -18,7 +18,8 @@ use crate::index::Entry;
 const LAYOUT: i64 = 1;
 
 const TABLES: &str = "
-CREATE TABLE store (store TEXT NOT NULL, peer BLOB NOT NULL);
+CREATE TABLE store (store TEXT NOT NULL, peer BLOB NOT NULL, mesh TEXT NOT NULL, key BLOB NOT NULL, secret BLOB NOT NULL, shared INTEGER NOT NULL);
+CREATE TABLE device (key BLOB PRIMARY KEY, addresses BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE shard (number INTEGER PRIMARY KEY, collection TEXT NOT NULL UNIQUE, snapshot BLOB);
 CREATE TABLE log (position INTEGER PRIMARY KEY AUTOINCREMENT, shard INTEGER NOT NULL, bytes BLOB NOT NULL);
 CREATE TABLE row (shard INTEGER NOT NULL, name TEXT NOT NULL, born INTEGER NOT NULL, changed INTEGER NOT NULL, own INTEGER NOT NULL,
@@ -32,12 +33,20 @@ pub(crate) struct Disk {
 }
 
 /// Who this store is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Owner {
     /// The random name of this life of the store.
     pub(crate) store: SmolStr,
     /// Under which number Loro knows its operations.
     pub(crate) peer: u64,
+    /// The name of its mesh.
+    pub(crate) mesh: String,
+    /// The secret half of the key under which other devices know it.
+    pub(crate) key: [u8; 32],
+    /// What the devices of the mesh know.
+    pub(crate) secret: [u8; 32],
+    /// Somebody else may know the secret too, so it cannot be given up for that of another mesh.
+    pub(crate) shared: bool,
 }
 
 /// Everything that was kept.
@@ -45,6 +54,8 @@ pub(crate) struct Contents {
     pub(crate) owner: Owner,
     pub(crate) shards: Vec<StoredShard>,
     pub(crate) batches: HashMap<ReplicaId, u64>,
+    /// Devices that were met: public key and addresses, encoded.
+    pub(crate) devices: Vec<([u8; 32], Vec<u8>)>,
 }
 
 /// A shard as it was kept.
@@ -116,11 +127,17 @@ impl Disk {
         }
         if found == 0 {
             sqlx::raw_sql(TABLES).execute(&mut *transaction).await?;
-            sqlx::query("INSERT INTO store (store, peer) VALUES (?, ?)")
-                .bind(fresh.store.as_str())
-                .bind(fresh.peer.to_le_bytes().as_slice())
-                .execute(&mut *transaction)
-                .await?;
+            sqlx::query(
+                "INSERT INTO store (store, peer, mesh, key, secret, shared) VALUES (?, ?, ?, ?, ?, ?)",
+            )
+            .bind(fresh.store.as_str())
+            .bind(fresh.peer.to_le_bytes().as_slice())
+            .bind(&fresh.mesh)
+            .bind(fresh.key.as_slice())
+            .bind(fresh.secret.as_slice())
+            .bind(fresh.shared)
+            .execute(&mut *transaction)
+            .await?;
             sqlx::raw_sql("PRAGMA user_version = 1")
                 .execute(&mut *transaction)
                 .await?;
@@ -131,17 +148,7 @@ impl Disk {
 
     /// Everything that was kept.
     pub(crate) async fn contents(&mut self) -> Result<Contents, DiskError> {
-        let owner = sqlx::query("SELECT store, peer FROM store")
-            .fetch_one(&mut self.connection)
-            .await?;
-        let peer: Vec<u8> = owner.try_get(1)?;
-        let owner = Owner {
-            store: owner.try_get::<String, _>(0)?.into(),
-            peer: peer
-                .try_into()
-                .map(u64::from_le_bytes)
-                .map_err(|_| DiskError::Damaged("the peer number has another length"))?,
-        };
+        let owner = self.owner().await?;
         let mut shards = Vec::new();
         for row in sqlx::query("SELECT number, collection, snapshot FROM shard ORDER BY number")
             .fetch_all(&mut self.connection)
@@ -157,11 +164,36 @@ impl Disk {
             });
         }
         let batches = self.batches().await?;
+        let devices = self.devices().await?;
         Ok(Contents {
             owner,
             shards,
             batches,
+            devices,
         })
+    }
+
+    async fn owner(&mut self) -> Result<Owner, DiskError> {
+        let row = sqlx::query("SELECT store, peer, mesh, key, secret, shared FROM store")
+            .fetch_one(&mut self.connection)
+            .await?;
+        Ok(Owner {
+            store: row.try_get::<String, _>(0)?.into(),
+            peer: u64::from_le_bytes(exactly(row.try_get(1)?)?),
+            mesh: row.try_get(2)?,
+            key: exactly(row.try_get(3)?)?,
+            secret: exactly(row.try_get(4)?)?,
+            shared: row.try_get(5)?,
+        })
+    }
+
+    async fn devices(&mut self) -> Result<Vec<([u8; 32], Vec<u8>)>, DiskError> {
+        let rows = sqlx::query("SELECT key, addresses FROM device")
+            .fetch_all(&mut self.connection)
+            .await?;
+        rows.into_iter()
+            .map(|row| Ok((exactly(row.try_get(0)?)?, row.try_get(1)?)))
+            .collect()
     }
 
     async fn log(&mut self, shard: i64) -> Result<Vec<Vec<u8>>, DiskError> {
@@ -196,12 +228,9 @@ impl Disk {
             .await?;
         rows.into_iter()
             .map(|row| {
-                let replica: Vec<u8> = row.try_get(0)?;
-                let replica = replica
-                    .try_into()
-                    .map_err(|_| DiskError::Damaged("a replica id has another length"))?;
                 let sequence: i64 = row.try_get(1)?;
-                Ok((ReplicaId::from_bytes(replica), sequence.cast_unsigned()))
+                let replica = ReplicaId::from_bytes(exactly(row.try_get(0)?)?);
+                Ok((replica, sequence.cast_unsigned()))
             })
             .collect()
     }
@@ -277,6 +306,29 @@ impl Disk {
         Ok(())
     }
 
+    /// The mesh has this secret from now on; `shared`: somebody else may know it.
+    pub(crate) async fn change_secret(&mut self, secret: &[u8; 32], shared: bool) -> Result<(), DiskError> {
+        sqlx::query("UPDATE store SET secret = ?, shared = ?")
+            .bind(secret.as_slice())
+            .bind(shared)
+            .execute(&mut self.connection)
+            .await?;
+        Ok(())
+    }
+
+    /// Remembers where a device was.
+    pub(crate) async fn remember(&mut self, device: &[u8; 32], addresses: &[u8]) -> Result<(), DiskError> {
+        sqlx::query(
+            "INSERT INTO device (key, addresses) VALUES (?, ?)
+             ON CONFLICT (key) DO UPDATE SET addresses = excluded.addresses WHERE addresses != excluded.addresses",
+        )
+        .bind(device.as_slice())
+        .bind(addresses)
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
+    }
+
     /// Releases the file.
     pub(crate) async fn close(self) {
         if let Err(error) = self.connection.close().await {
@@ -286,6 +338,12 @@ impl Disk {
             );
         }
     }
+}
+
+fn exactly<const BYTES: usize>(bytes: Vec<u8>) -> Result<[u8; BYTES], DiskError> {
+    bytes
+        .try_into()
+        .map_err(|_| DiskError::Damaged("a number or key has another length"))
 }
 
 /// SQLITE_BUSY and SQLITE_LOCKED at the start mean that somebody else has the file.

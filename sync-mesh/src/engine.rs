@@ -3,7 +3,10 @@
 //! A thread of its own because Loro computes without pause: a large merge takes a tenth of a second, which would stop the app's runtime. A command that was sent is
 //! carried out whoever waits for it, so a caller may give up at any time.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
@@ -16,6 +19,7 @@ use ditto_sync_core::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
+    disk::Owner,
     error::OpenError,
     exchange::{Exchange, LinkId},
     frontier,
@@ -44,6 +48,12 @@ pub(crate) enum Command {
     /// A peer has sent a frame. An error ends the connection.
     Frame(LinkId, Vec<u8>, Reply<()>),
     Disconnect(LinkId),
+    /// A device is there: its public key and its addresses, encoded.
+    Remember([u8; 32], Vec<u8>),
+    /// Who this store is.
+    Owner(Reply<Owner>),
+    /// The mesh has this secret from now on, and others know it.
+    ChangeSecret([u8; 32], Reply<()>),
     Close(oneshot::Sender<()>),
 }
 
@@ -66,28 +76,36 @@ struct Engine {
 }
 
 /// Opens the file on a thread of its own, which serves it until it is closed or nobody holds the handle any more.
-pub(crate) async fn start(file: PathBuf) -> Result<EngineHandle, OpenError> {
+pub(crate) async fn start(file: PathBuf, mesh: String) -> Result<(EngineHandle, Known), OpenError> {
     let (commands, inbox) = mpsc::channel(COMMANDS_WAITING);
     let (opened, outcome) = oneshot::channel();
     std::thread::Builder::new()
         .name("ditto-sync-mesh".to_owned())
-        .spawn(move || serve(file, inbox, opened))
+        .spawn(move || serve(&file, &mesh, inbox, opened))
         .map_err(OpenError::Thread)?;
-    let (position, store) = outcome.await.unwrap_or_else(|_| {
+    let (position, known) = outcome.await.unwrap_or_else(|_| {
         Err(OpenError::Thread(std::io::Error::other(
             "it ended before the file was open",
         )))
     })?;
-    Ok(EngineHandle {
+    let handle = EngineHandle {
         commands,
         position,
-        store,
-    })
+        store: known.owner.store.clone(),
+    };
+    Ok((handle, known))
 }
 
-type Opened = oneshot::Sender<Result<(watch::Receiver<u64>, smol_str::SmolStr), OpenError>>;
+/// What the file knew when it was opened.
+pub(crate) struct Known {
+    pub(crate) owner: Owner,
+    /// Devices: public key and addresses, encoded.
+    pub(crate) devices: Vec<([u8; 32], Vec<u8>)>,
+}
 
-fn serve(file: PathBuf, inbox: mpsc::Receiver<Command>, opened: Opened) {
+type Opened = oneshot::Sender<Result<(watch::Receiver<u64>, Known), OpenError>>;
+
+fn serve(file: &Path, mesh: &str, inbox: mpsc::Receiver<Command>, opened: Opened) {
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
@@ -100,10 +118,13 @@ fn serve(file: PathBuf, inbox: mpsc::Receiver<Command>, opened: Opened) {
         }
     };
     runtime.block_on(async {
-        match Replica::open(&file).await {
+        match Replica::open(file, mesh).await {
             Ok(replica) => {
                 let (position, listener) = watch::channel(replica.position());
-                let store = replica.owner().store.clone();
+                let known = Known {
+                    owner: replica.owner().clone(),
+                    devices: replica.devices().to_vec(),
+                };
                 let engine = Engine {
                     replica,
                     exchange: Exchange::default(),
@@ -111,7 +132,7 @@ fn serve(file: PathBuf, inbox: mpsc::Receiver<Command>, opened: Opened) {
                     next_link: 0,
                     position,
                 };
-                if opened.send(Ok((listener, store))).is_ok() {
+                if opened.send(Ok((listener, known))).is_ok() {
                     engine.run(inbox).await;
                 }
             }
@@ -184,6 +205,21 @@ impl Engine {
                 let _ = reply.send(outcome);
             }
             Command::Disconnect(link) => self.disconnect(link),
+            Command::Remember(device, addresses) => {
+                // Best effort: it is told again at the next connection.
+                if let Err(error) = self.replica.remember(&device, &addresses).await {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "a peer could not be remembered"
+                    );
+                }
+            }
+            Command::Owner(reply) => {
+                let _ = reply.send(Ok(self.replica.owner().clone()));
+            }
+            Command::ChangeSecret(secret, reply) => {
+                let _ = reply.send(self.replica.change_secret(secret).await);
+            }
             Command::Close(_) => unreachable!("the loop ends at this command"),
         }
     }

@@ -17,6 +17,28 @@ pub enum OpenError {
     /// A document in its file cannot be read.
     #[error("a document of the mesh store could not be read")]
     Document(#[source] Source),
+    /// The directory belongs to another mesh.
+    #[error(
+        "the directory holds a store of the mesh `{found}`, not of `{wanted}`: give each mesh a directory of its own"
+    )]
+    OtherMesh {
+        /// What is there.
+        found: String,
+        /// What was asked for.
+        wanted: String,
+    },
+    /// The operating system gives no random bytes.
+    #[error("no keys could be made")]
+    Random(#[source] std::io::Error),
+    /// The network could not be opened.
+    #[error("the network of the mesh store could not be opened")]
+    Network(#[from] crate::net::NetworkError),
+    /// The secret given is not the one that the store and its peers know.
+    #[error("the store knows another secret of its mesh than the one given")]
+    OtherSecret,
+    /// What the store knows could not be changed.
+    #[error("the secret of the mesh could not be saved")]
+    Secret(#[source] StoreError),
     /// The thread that serves the store could not be started.
     #[error("the thread of the mesh store could not be started")]
     Thread(#[source] std::io::Error),

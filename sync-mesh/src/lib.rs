@@ -1,6 +1,7 @@
-//! The embedded mesh of ditto-sync: a document store without a server and without a license, on Loro.
+//! The embedded mesh of ditto-sync: a document store without a server and without a license, on Loro and iroh.
 //!
-//! [`MeshStore`] is the store. Loro holds the data and merges it; a SQLite file of its own keeps it.
+//! [`MeshStore`] is the store. Loro holds the data and merges it; a SQLite file of its own keeps it; iroh carries it between devices, encrypted, to those who
+//! know the secret of the mesh.
 
 mod data;
 mod disk;
@@ -12,6 +13,7 @@ mod index;
 pub mod limits;
 mod link;
 mod message;
+mod net;
 mod observation;
 mod refusal;
 mod replica;
@@ -19,9 +21,13 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+/// The public key of a device.
+pub use iroh::EndpointId;
+
 pub use self::{
     disk::DiskError,
     error::OpenError,
+    net::{FramingError, HandshakeError, MeshSecret, NetworkError, Peer, Ticket, TicketError},
     observation::MeshObservation,
-    store::{MeshBuilder, MeshStore},
+    store::{JoinError, MeshBuilder, MeshStore},
 };

@@ -25,3 +25,13 @@ pub const MESSAGES_WAITING: usize = 4;
 pub const COMMANDS_WAITING: usize = 256;
 /// Pause between two reminders to peers how far we are, which heal every message that got lost.
 pub const ANTI_ENTROPY_PAUSE: Duration = Duration::from_secs(20);
+/// How long an attempt to connect may take: to nobody it would never end.
+pub const CONNECT_TIME: Duration = Duration::from_secs(3);
+/// A connection on which nothing comes for so long is taken for broken.
+pub const IDLE_TIME: Duration = Duration::from_secs(5);
+/// How often something is sent, so that the other side does not take the connection for broken.
+pub const KEEP_ALIVE: Duration = Duration::from_millis(1500);
+/// First pause before a device that was not reached is tried again.
+pub const DIAL_PAUSE_FIRST: Duration = Duration::from_millis(300);
+/// Longest of these pauses: a device that returns is met within 5 s.
+pub const DIAL_PAUSE_LAST: Duration = Duration::from_secs(2);

@@ -31,6 +31,7 @@ pub(crate) struct Replica {
     owner: Owner,
     shards: Vec<Open>,
     batches: HashMap<ReplicaId, u64>,
+    devices: Vec<([u8; 32], Vec<u8>)>,
     /// Of the newest change.
     position: u64,
     /// The file has failed: what is in memory may not be what is in the file.
@@ -59,22 +60,34 @@ pub(crate) enum Taken {
 }
 
 impl Replica {
-    /// Opens what the file holds, or makes a new store.
-    pub(crate) async fn open(file: &Path) -> Result<Self, OpenError> {
+    /// Opens what the file holds, or makes a new store of this mesh.
+    pub(crate) async fn open(file: &Path, mesh: &str) -> Result<Self, OpenError> {
         let fresh = Owner {
-            store: random_name(),
+            store: random_name()?,
             peer: random_peer(),
+            mesh: mesh.to_owned(),
+            key: random_bytes()?,
+            secret: random_bytes()?,
+            shared: false,
         };
         let mut replica = Self {
             disk: Disk::open(file, fresh.clone()).await?,
             owner: fresh,
             shards: Vec::new(),
             batches: HashMap::new(),
+            devices: Vec::new(),
             position: 0,
             doubtful: false,
         };
         replica.load().await?;
-        Ok(replica)
+        if replica.owner.mesh == mesh {
+            Ok(replica)
+        } else {
+            Err(OpenError::OtherMesh {
+                found: replica.owner.mesh,
+                wanted: mesh.to_owned(),
+            })
+        }
     }
 
     async fn load(&mut self) -> Result<(), OpenError> {
@@ -87,6 +100,7 @@ impl Replica {
             .collect::<Result<_, _>>()?;
         self.owner = contents.owner;
         self.batches = contents.batches;
+        self.devices = contents.devices;
         self.position = self
             .shards
             .iter()
@@ -113,6 +127,26 @@ impl Replica {
 
     pub(crate) fn owner(&self) -> &Owner {
         &self.owner
+    }
+
+    /// Devices that were met before this start: public key and addresses, encoded.
+    pub(crate) fn devices(&self) -> &[([u8; 32], Vec<u8>)] {
+        &self.devices
+    }
+
+    /// Remembers where a device is.
+    pub(crate) async fn remember(&mut self, device: &[u8; 32], addresses: &[u8]) -> Result<(), StoreError> {
+        let saved = self.disk.remember(device, addresses).await;
+        saved.map_err(error::unavailable("remember a peer"))
+    }
+
+    /// Knows this secret from now on, which others know too.
+    pub(crate) async fn change_secret(&mut self, secret: [u8; 32]) -> Result<(), StoreError> {
+        let saved = self.disk.change_secret(&secret, true).await;
+        saved.map_err(error::unavailable("save the secret of the mesh"))?;
+        self.owner.secret = secret;
+        self.owner.shared = true;
+        Ok(())
     }
 
     /// The position of the newest change.
@@ -430,8 +464,14 @@ fn stale_ids(intent: &Intent, found: &[Option<Document>]) -> Vec<StaleId> {
         .collect()
 }
 
-fn random_name() -> SmolStr {
-    format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)).into()
+fn random_bytes<const BYTES: usize>() -> Result<[u8; BYTES], OpenError> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| OpenError::Random(std::io::Error::other(error)))?;
+    Ok(bytes)
+}
+
+fn random_name() -> Result<SmolStr, OpenError> {
+    Ok(format!("{:032x}", u128::from_le_bytes(random_bytes()?)).into())
 }
 
 /// Loro keeps the biggest number for itself.

@@ -1,6 +1,10 @@
 //! The store as applications and the coordinator see it: [`MeshStore`].
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
@@ -10,12 +14,14 @@ use ditto_sync_core::{
     query::Query,
     store::{Capabilities, Cursor, DocumentStore, Frontier, Scan, StoreError, StoreIdentity, WriteOutcome},
 };
+use iroh::EndpointId;
 use tokio::sync::oneshot;
 
 use crate::{
     engine::{self, Command, EngineHandle, Reply},
     error::OpenError,
     limits::INTENT_OPERATIONS_MAX,
+    net::{Identity, MeshSecret, Network, Peer, Ticket, decode_addresses, encode_addresses},
     observation::{MeshObservation, decode_cursor, encode_cursor},
 };
 
@@ -26,39 +32,217 @@ const FILE: &str = "mesh.sqlite";
 #[derive(Clone)]
 pub struct MeshStore {
     engine: EngineHandle,
+    /// `None` for a store that meets nobody.
+    network: Option<Arc<Network>>,
+    mesh: Arc<str>,
 }
 
-/// Where a mesh store lives.
+/// Where a mesh store lives, and how others reach it.
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing before the store is opened"]
 pub struct MeshBuilder {
+    mesh: String,
     directory: PathBuf,
+    listen: Option<Vec<SocketAddr>>,
+    secret: Option<MeshSecret>,
+}
+
+/// Why a mesh could not be joined.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// The ticket is of a mesh of another name.
+    #[error("the ticket is of the mesh `{ticket}`, this store belongs to `{store}`")]
+    OtherMesh {
+        /// The mesh of the ticket.
+        ticket: String,
+        /// The mesh of this store.
+        store: String,
+    },
+    /// The store has peers that know another secret.
+    #[error(
+        "this store belongs to another mesh of the same name: its peers know another secret; join with a new directory"
+    )]
+    OtherSecret,
+    /// This store listens nowhere.
+    #[error("this store was opened without a network: open it with `listen`")]
+    Offline,
+    /// The secret could not be saved.
+    #[error("the secret of the mesh could not be saved")]
+    Store(#[from] StoreError),
 }
 
 impl MeshBuilder {
-    /// Opens the store, or makes it where there is none.
+    /// Where the store lives: a directory that belongs to it alone. `<name of the mesh>.mesh` in the current directory by default.
+    pub fn directory(mut self, directory: impl AsRef<Path>) -> Self {
+        directory.as_ref().clone_into(&mut self.directory);
+        self
+    }
+
+    /// Listens on this address and no other. Call it again for more. By default on all addresses of the machine, at a free port.
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen.get_or_insert_default().push(address);
+        self
+    }
+
+    /// Meets nobody: for one device alone, and for tests.
+    pub fn offline(mut self) -> Self {
+        self.listen = Some(Vec::new());
+        self
+    }
+
+    /// The secret that all devices of the mesh know, for those who hand it out themselves. Without it the first device makes one, and the others take it
+    /// from a [`Ticket`].
+    pub fn secret(mut self, secret: MeshSecret) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
+    /// Opens the store, or makes it where there is none, listens, and looks for the peers it knows.
     ///
     /// # Errors
-    /// When the directory cannot be made, another store has it open, or what it holds cannot be read.
+    /// When the directory cannot be made, another store has it open, it belongs to another mesh, what it holds cannot be read, or an address cannot be listened on.
     pub async fn open(self) -> Result<MeshStore, OpenError> {
-        tokio::fs::create_dir_all(&self.directory)
+        make_private(&self.directory)
             .await
             .map_err(OpenError::Directory)?;
-        let engine = engine::start(self.directory.join(FILE)).await?;
-        Ok(MeshStore { engine })
+        let (engine, known) = engine::start(self.directory.join(FILE), self.mesh.clone()).await?;
+        let mut store = MeshStore {
+            engine,
+            network: None,
+            mesh: self.mesh.into(),
+        };
+        let everywhere = || {
+            vec![
+                (Ipv4Addr::UNSPECIFIED, 0).into(),
+                (Ipv6Addr::UNSPECIFIED, 0).into(),
+            ]
+        };
+        let listen = self.listen.unwrap_or_else(everywhere);
+        let secret = match self.secret {
+            Some(given) if given.to_bytes() == known.owner.secret => given,
+            Some(_) if known.owner.shared => {
+                store.close().await;
+                return Err(OpenError::OtherSecret);
+            }
+            Some(given) => {
+                store.adopt(&given).await.map_err(OpenError::Secret)?;
+                given
+            }
+            None => MeshSecret::from_bytes(known.owner.secret),
+        };
+        if !listen.is_empty() {
+            let identity = Identity {
+                key: known.owner.key,
+                secret,
+                listen,
+            };
+            let network = match Network::open(identity, store.engine.clone()).await {
+                Ok(network) => network,
+                Err(error) => {
+                    store.close().await;
+                    return Err(error.into());
+                }
+            };
+            for (device, addresses) in &known.devices {
+                if let Ok(device) = EndpointId::from_bytes(device) {
+                    network.seek(device, &decode_addresses(addresses));
+                }
+            }
+            store.network = Some(Arc::new(network));
+        }
+        Ok(store)
     }
 }
 
+/// Only the owner may look into it: it holds keys.
+async fn make_private(directory: &Path) -> std::io::Result<()> {
+    tokio::fs::create_dir_all(directory).await?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        tokio::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700)).await?;
+    }
+    Ok(())
+}
+
 impl MeshStore {
-    /// A store in this directory, which belongs to it alone.
-    pub fn at(directory: impl AsRef<Path>) -> MeshBuilder {
+    /// A store of the mesh of this name. Devices find each other by tickets, not by the name, which only keeps meshes of one device apart.
+    pub fn builder(mesh: impl Into<String>) -> MeshBuilder {
+        let mesh = mesh.into();
         MeshBuilder {
-            directory: directory.as_ref().to_owned(),
+            directory: format!("{mesh}.mesh").into(),
+            mesh,
+            listen: None,
+            secret: None,
         }
     }
 
-    /// Ends all connections, and releases the directory. Every other call fails from then on.
+    /// What another device needs to [`join`](Self::join): print it, paste it, show it as a QR code. Whoever has it can join.
+    ///
+    /// # Errors
+    /// When the store was opened without a network, or was closed.
+    pub async fn ticket(&self) -> Result<Ticket, JoinError> {
+        let network = self.network.as_ref().ok_or(JoinError::Offline)?;
+        let owner = self.engine.ask(Command::Owner).await?;
+        if !owner.shared {
+            self.engine
+                .ask(|reply| Command::ChangeSecret(owner.secret, reply))
+                .await?;
+        }
+        Ok(Ticket {
+            mesh: owner.mesh,
+            secret: MeshSecret::from_bytes(owner.secret),
+            endpoint: network.id(),
+            addresses: network.addresses(),
+        })
+    }
+
+    /// Joins the mesh of a ticket, and keeps up a connection to the device that made it, now and after every start. Returns at once: whether that device is there
+    /// shows in [`peers`](Self::peers).
+    ///
+    /// # Errors
+    /// When the ticket is of another mesh, or this store has peers that know another secret.
+    pub async fn join(&self, ticket: &Ticket) -> Result<(), JoinError> {
+        let network = self.network.as_ref().ok_or(JoinError::Offline)?;
+        if *ticket.mesh != *self.mesh {
+            return Err(JoinError::OtherMesh {
+                ticket: ticket.mesh.clone(),
+                store: self.mesh.to_string(),
+            });
+        }
+        let owner = self.engine.ask(Command::Owner).await?;
+        let secret = ticket.secret.to_bytes();
+        if owner.secret != secret && owner.shared {
+            return Err(JoinError::OtherSecret);
+        }
+        self.adopt(&ticket.secret).await?;
+        network.change_secret(ticket.secret.clone());
+        let addresses = encode_addresses(&ticket.addresses);
+        let remember = Command::Remember(*ticket.endpoint.as_bytes(), addresses);
+        self.engine
+            .commands
+            .send(remember)
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        network.seek(ticket.endpoint, &ticket.addresses);
+        Ok(())
+    }
+
+    /// The devices that are known, and which of them are connected.
+    #[must_use]
+    pub fn peers(&self) -> Vec<Peer> {
+        self.network
+            .as_ref()
+            .map(|network| network.peers())
+            .unwrap_or_default()
+    }
+
+    /// Says goodbye to all peers, and releases the directory. Every other call fails from then on.
     pub async fn close(&self) {
+        if let Some(network) = &self.network {
+            network.close().await;
+        }
         let (reply, closed) = oneshot::channel();
         // When it is closed already there is nothing to wait for.
         if self.engine.commands.send(Command::Close(reply)).await.is_ok() {
@@ -66,6 +250,14 @@ impl MeshStore {
         }
     }
 
+    async fn adopt(&self, secret: &MeshSecret) -> Result<(), StoreError> {
+        let secret = secret.to_bytes();
+        self.engine
+            .ask(|reply| Command::ChangeSecret(secret, reply))
+            .await
+    }
+
+    #[cfg(test)]
     pub(crate) fn engine(&self) -> &EngineHandle {
         &self.engine
     }

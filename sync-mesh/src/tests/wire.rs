@@ -62,7 +62,12 @@ impl StoreFixture for Meshes {
 
     async fn open(&self, name: &str) -> MeshStore {
         let directory = self.directory.path().join(name);
-        MeshStore::at(directory).open().await.expect("a store opens")
+        MeshStore::builder("tests")
+            .directory(directory)
+            .offline()
+            .open()
+            .await
+            .expect("a store opens")
     }
 
     async fn reopen(&self, name: &str, store: MeshStore) -> MeshStore {
