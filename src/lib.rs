@@ -2,7 +2,7 @@
 //! `#[derive(DittoAdapter)]` per struct. The app keeps writing plain SQL.
 //!
 //! This crate only gathers, each name listed by hand: the contracts and the engine are in `ditto-sync-core`, the derives in
-//! `ditto-sync-derive`, the SQLite side in `ditto-sync-sqlite` (feature `sqlite`), the memory store and the contract suites in
+//! `ditto-sync-derive`, the SQLite side in `ditto-sync-sqlite` (feature `sqlite`), the Ditto store in `ditto-sync-ditto` (feature `ditto`), the memory store and the contract suites in
 //! `ditto-sync-testkit` (feature `testkit`).
 //!
 //! Start with [`DittoAdapter`], [`SyncRegistry`] and [`SyncHandle`].
@@ -10,35 +10,53 @@
 pub use ditto_sync_core::{
     adapter::{DittoAdapter, Registration},
     audit::{AuditError, AuditReport, Difference, DifferenceKind},
+    breaker::MassChangeLimit,
     clock::{Clock, Moment, Sleep, SystemClock},
     column::{ColumnValue, Image},
     config::{InitialFetch, Pacing, SyncConfig},
     coordinator::{
-        AwaitStoredError, Coordinator, Edit, EventStream, RecordError, SettleError, Setup, ShutdownError,
-        SyncError, SyncHandle,
+        AwaitStoredError, Changes, Coordinator, Edit, EventStream, HeldChange, HoldError, PauseError,
+        ReconcileError, RecordError, SettleError, Setup, ShutdownError, SyncError, SyncHandle, Watch,
     },
-    descriptor::{Direction, FieldDescriptor, LeftScope, ModelDescriptor, RowError, Scope},
+    descriptor::{
+        Direction, FieldDescriptor, LeftScope, LinkDescriptor, Linked, ModelDescriptor, RowError, Scope,
+    },
     document::{Document, FieldName},
     error::ErrorKind,
     explain::{ConflictReport, Explanation, HistoryEvent, Receipt},
     field::{DittoField, FieldError, FieldKind, Storage},
+    hooks::{DittoHooks, Hooks, RemoteChange},
     id::{DocumentId, IdError, IdPart},
+    live::{ListenError, Origin, RowChange},
     merge::{Conflict, ConflictKind, FieldConflict},
     models,
     quarantine::{Content, QuarantineRecord},
-    query::{Comparison, Filter, Operand, Query, QueryError},
+    query::{Comparison, Filter, Operand, Query, QueryError, field, param},
     registry::{RegistryError, StartError, SyncRegistry},
     repository::{Finding, Repository, RepositoryError, Way},
+    scope::{Belongs, ContextError, ContextSource, ModelScope, Scopes},
     status::{CollectionStatus, Phase, SyncEvent, SyncStatus},
-    store::{DocumentStore, Observation, StoreError, StoreId},
+    store::{DocumentStore, Observation, StoreError, StoreId, StoreSlot},
     value::{Value, ValueError},
 };
 pub use ditto_sync_derive::{DittoAdapter, DittoField};
+#[cfg(feature = "ditto")]
+pub use ditto_sync_ditto::{
+    DittoObservation, DittoStore, OpenError as DittoOpenError, PeerReach, Reach, route_logs_to_tracing,
+    sdk as ditto_sdk,
+};
 #[cfg(feature = "sqlite")]
 pub use ditto_sync_sqlite::{SqliteRepository, WriteTransaction};
 
 #[doc(hidden)]
 pub use ditto_sync_core::private as __private;
+
+/// Typed filters: [`field`](query::field) begins one.
+pub mod query {
+    pub use ditto_sync_core::query::{
+        Comparison, Field, Filter, Operand, Query, QueryError, and, field, not, or, param,
+    };
+}
 
 /// The memory store, the simulated network and the contract suites, for tests of your own models.
 #[cfg(feature = "testkit")]
@@ -46,11 +64,13 @@ pub use ditto_sync_testkit as testkit;
 
 /// What an application needs, for one `use ditto_sync::prelude::*`.
 pub mod prelude {
+    #[cfg(feature = "ditto")]
+    pub use crate::DittoStore;
     #[cfg(feature = "sqlite")]
     pub use crate::SqliteRepository;
     pub use crate::{
-        DittoAdapter, DittoField, Document, DocumentId, Phase, SyncConfig, SyncEvent, SyncHandle,
-        SyncRegistry, SyncStatus, Value,
+        DittoAdapter, DittoField, DittoHooks, Document, DocumentId, Phase, RemoteChange, StoreSlot,
+        SyncConfig, SyncEvent, SyncHandle, SyncRegistry, SyncStatus, Value,
     };
 }
 
@@ -58,3 +78,13 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct ReadmeDoctests;
+
+/// The code of docs/from-flipper.md, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/from-flipper.md")]
+struct FromFlipperDoctests;
+
+/// The code of docs/receipt-numbers.md, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/receipt-numbers.md")]
+struct ReceiptNumbersDoctests;

@@ -5,6 +5,8 @@
 //! ```
 //!
 //! The file is copied first and never written. Get it at <https://github.com/lerocha/chinook-database>.
+//!
+//! With the feature `ditto` and a second argument `ditto` the documents live in a Ditto that both devices share, since two need a license to meet.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -22,8 +24,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ditto_sync::prelude::*;
-use ditto_sync_testkit::{Flavor, LinkConfig, MemoryConfig, MemoryHub, MemoryStore};
+use ditto_sync::{DocumentStore, prelude::*};
+use ditto_sync_testkit::{Flavor, LinkConfig, MemoryConfig, MemoryHub};
 use tables::TABLES;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -51,21 +53,50 @@ async fn run() -> Outcome<()> {
     let original = path_argument()?;
     // Removed with everything in it when this function ends, however it ends.
     let directory = tempfile::tempdir()?;
-    let (left, right) = (
-        directory.path().join("left.sqlite"),
-        directory.path().join("right.sqlite"),
-    );
-    std::fs::copy(&original, &left)?;
+    match std::env::args().nth(2).as_deref() {
+        None => over_memory(&original, directory.path()).await,
+        Some("ditto") => over_ditto(&original, directory.path()).await,
+        Some(other) => Err(format!("there is no store `{other}`").into()),
+    }
+}
 
+async fn over_memory(original: &Path, directory: &Path) -> Outcome<()> {
     let hub = MemoryHub::new(MemoryConfig::new(Flavor::Mesh));
-    let mut clock = Phases::start();
-    let left = Device::start("left", &left, hub.store("left")).await?;
-    tables::copy_schema(left.repository.pool(), &right).await?;
-    let right = Device::start("right", &right, hub.store("right")).await?;
     let network = hub.network();
     network.connect_all(LinkConfig::perfect());
     let running = network.clone();
     let wire = tokio::spawn(async move { running.run().await });
+    mirror(original, directory, hub.store("left"), hub.store("right")).await?;
+    network.shutdown();
+    wire.await?;
+    Ok(())
+}
+
+#[cfg(feature = "ditto")]
+async fn over_ditto(original: &Path, directory: &Path) -> Outcome<()> {
+    use ditto_sync::ditto_sdk::{DittoConfig, DittoConfigConnect, logger::DittoLogger};
+
+    DittoLogger::set_logging_enabled(false);
+    let connect = DittoConfigConnect::SmallPeersOnly { private_key: None };
+    let config = DittoConfig::new("chinook", connect).with_persistence_directory(directory.join("ditto"));
+    let store = DittoStore::open(config).await?;
+    mirror(original, directory, store.clone(), store.clone()).await?;
+    store.close().await;
+    Ok(())
+}
+
+#[cfg(not(feature = "ditto"))]
+async fn over_ditto(_: &Path, _: &Path) -> Outcome<()> {
+    Err("build with `--features ditto` for that".into())
+}
+
+async fn mirror<S: DocumentStore>(original: &Path, directory: &Path, one: S, other: S) -> Outcome<()> {
+    let (left, right) = (directory.join("left.sqlite"), directory.join("right.sqlite"));
+    std::fs::copy(original, &left)?;
+    let mut clock = Phases::start();
+    let left = Device::start("left", &left, one).await?;
+    tables::copy_schema(left.repository.pool(), &right).await?;
+    let right = Device::start("right", &right, other).await?;
     clock.done("prepare both databases");
 
     in_step(&left, &right, "first sync").await?;
@@ -93,8 +124,6 @@ async fn run() -> Outcome<()> {
 
     left.stop().await?;
     right.stop().await?;
-    network.shutdown();
-    wire.await?;
     println!("in step: {rows} rows, {} tables", TABLES.len());
     Ok(())
 }
@@ -118,7 +147,7 @@ struct Device {
 }
 
 impl Device {
-    async fn start(name: &str, path: &Path, store: MemoryStore) -> Outcome<Self> {
+    async fn start(name: &str, path: &Path, store: impl DocumentStore) -> Outcome<Self> {
         let repository = SqliteRepository::open(path).await?;
         let config = SyncConfig::adaptive().startup_delay(Duration::ZERO);
         let registry = SyncRegistry::discover()?.config(config);

@@ -7,6 +7,7 @@ use crate::{
     descriptor::{ModelDescriptor, RowError},
     document::Document,
     id::{DocumentId, IdError},
+    private::KnownFields,
 };
 
 /// A struct that is kept in step with a collection. Implemented by `#[derive(DittoAdapter)]`.
@@ -16,6 +17,10 @@ use crate::{
     note = "write `#[derive(DittoAdapter)]` and `#[ditto(collection = \"..\")]` on the struct"
 )]
 pub trait DittoAdapter: Sized + Send + Sync + 'static {
+    /// What links are checked against when they are compiled; only the derive says so.
+    #[doc(hidden)]
+    const KNOWN_FIELDS: Option<KnownFields> = None;
+
     /// What the engine knows of the model.
     fn descriptor() -> &'static ModelDescriptor;
 

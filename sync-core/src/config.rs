@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::limits;
+use crate::{breaker::MassChangeLimit, limits};
 
 /// How a coordinator behaves.
 ///
@@ -19,6 +19,10 @@ pub struct SyncConfig {
     initial_fetch: InitialFetch,
     pacing: Option<Pacing>,
     seeding: bool,
+    start_paused: bool,
+    mass_changes: Option<MassChangeLimit>,
+    /// By collection, for those that differ.
+    mass_changes_of: Vec<(String, Option<MassChangeLimit>)>,
 }
 
 /// What happens at start with what changed in the store while the app was down.
@@ -48,6 +52,9 @@ impl SyncConfig {
             initial_fetch: InitialFetch::Reconcile,
             pacing: None,
             seeding: true,
+            start_paused: false,
+            mass_changes: Some(MassChangeLimit::default()),
+            mass_changes_of: Vec::new(),
         }
     }
 
@@ -75,6 +82,50 @@ impl SyncConfig {
     pub fn seeding(mut self, on: bool) -> Self {
         self.seeding = on;
         self
+    }
+
+    /// Whether it starts paused: the database is checked, changes are captured from then on, and nothing is exchanged before
+    /// [`resume`](crate::coordinator::SyncHandle::resume), after which there is no startup delay. Off by default.
+    #[must_use]
+    pub fn start_paused(mut self, on: bool) -> Self {
+        self.start_paused = on;
+        self
+    }
+
+    /// Whether it starts paused.
+    #[must_use]
+    pub fn starts_paused(&self) -> bool {
+        self.start_paused
+    }
+
+    /// From how many changes of one table on, within a while, [`SyncHandle::approve_mass_change`](crate::coordinator::SyncHandle::approve_mass_change) is
+    /// waited for; `None`: never. By default from deletes of more than half of a table of at least 100 synced rows on.
+    #[must_use]
+    pub fn mass_change_limit(mut self, limit: impl Into<Option<MassChangeLimit>>) -> Self {
+        self.mass_changes = limit.into();
+        self
+    }
+
+    /// The same for one collection, whatever holds for the others.
+    #[must_use]
+    pub fn mass_change_limit_of(
+        mut self,
+        collection: impl Into<String>,
+        limit: impl Into<Option<MassChangeLimit>>,
+    ) -> Self {
+        self.mass_changes_of.push((collection.into(), limit.into()));
+        self
+    }
+
+    /// What limits the changes of a collection, if anything does.
+    #[must_use]
+    pub fn mass_change_limit_for(&self, collection: &str) -> Option<MassChangeLimit> {
+        let own = self
+            .mass_changes_of
+            .iter()
+            .rev()
+            .find(|(name, _)| name == collection);
+        own.map_or(self.mass_changes, |(_, limit)| *limit)
     }
 
     /// The wait before anything is exchanged.

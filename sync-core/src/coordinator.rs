@@ -8,24 +8,38 @@ mod auditing;
 mod engine;
 mod handle;
 mod history;
+mod holds;
 mod inbound;
+mod lifecycle;
+mod listening;
+mod mass_changes;
 mod outbound;
 mod queue;
 mod records;
 mod reporter;
 mod requests;
+mod scoping;
 mod signals;
 mod startup_phase;
+mod streams;
 mod suspects;
 
-use std::sync::Arc;
+use std::{
+    pin::pin,
+    sync::{Arc, Weak},
+};
 
+use futures_util::future::{Either, select};
 use tokio::sync::{mpsc, oneshot};
 
-use self::{engine::Engine, reporter::Reporter};
+use self::{engine::Engine, listening::Listening, reporter::Reporter, streams::Listeners};
 pub use self::{
     handle::{EventStream, SettleError, ShutdownError, SyncHandle},
+    lifecycle::PauseError,
+    mass_changes::{HeldChange, HoldError},
     records::{AwaitStoredError, Edit, RecordError},
+    scoping::ReconcileError,
+    streams::{Changes, Watch},
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -34,7 +48,8 @@ use crate::{
     error::ErrorKind,
     limits::COMMANDS_WAITING,
     repository::{Repository, RepositoryError},
-    scope::Scopes,
+    scope::{Context, Scopes},
+    status::Phase,
     store::{DocumentStore, StoreError},
 };
 
@@ -45,6 +60,8 @@ pub struct Setup {
     pub models: Vec<&'static ModelDescriptor>,
     /// Which documents belong on this device.
     pub scopes: Scopes,
+    /// Where the values of the scopes come from; without one they are fixed.
+    pub(crate) context: Context,
     /// How it behaves.
     pub config: SyncConfig,
     /// Where time comes from.
@@ -60,6 +77,7 @@ impl Setup {
         Self {
             models,
             scopes: Scopes::everything(),
+            context: Context::default(),
             config: SyncConfig::adaptive(),
             clock: Arc::new(SystemClock::new()),
             seed: fastrand::u64(..),
@@ -70,6 +88,7 @@ impl Setup {
 /// A coordinator that is ready to run.
 pub struct Coordinator<R: Repository, S: DocumentStore> {
     engine: Engine<R, S>,
+    listening: Listening<R>,
     finished: oneshot::Sender<Result<(), SyncError>>,
 }
 
@@ -88,14 +107,41 @@ impl<R: Repository, S: DocumentStore> Coordinator<R, S> {
         let (finished, ended) = oneshot::channel();
         let reporter = Reporter::new(&setup.models, Arc::clone(&setup.clock));
         reporter.warnings(repository.warnings());
-        let handle = SyncHandle::new(commands, &reporter, Arc::clone(&setup.clock), ended);
+        for model in &setup.models {
+            reporter.scope(model.collection(), setup.scopes.of(model));
+        }
+        if setup.config.starts_paused() {
+            repository.close().await;
+            reporter.phase(Phase::Paused);
+        }
+        let repository = Arc::new(repository);
+        let (subscribe, subscribed) = mpsc::channel(COMMANDS_WAITING);
+        let listening = Listening::new(
+            Arc::clone(&repository),
+            &setup.models,
+            Arc::clone(&setup.clock),
+            subscribed,
+        );
+        let rows: Weak<R> = Arc::downgrade(&repository);
+        let listeners = Listeners { subscribe, rows };
+        let clock = Arc::clone(&setup.clock);
+        let handle = SyncHandle::new((commands, listeners), &reporter, clock, ended);
         let engine = Engine::new(repository, store, setup, state, (inbox, reporter));
-        Ok((handle, Self { engine, finished }))
+        let coordinator = Self {
+            engine,
+            listening,
+            finished,
+        };
+        Ok((handle, coordinator))
     }
 
     /// Runs until the handle is shut down or dropped. Dropping this future is a crash: nothing is lost, the next start goes on.
     pub async fn run(self) {
-        let outcome = self.engine.run().await;
+        // Beside the engine, and no part of it: listeners hear of local changes while it waits for the store.
+        let outcome = match select(pin!(self.engine.run()), pin!(self.listening.run())).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right((never, _)) => match never {},
+        };
         if let Err(error) = &outcome {
             tracing::error!(error = %reporter::chain(error), "the coordinator stopped");
         }
@@ -124,6 +170,11 @@ impl SyncError {
             Self::Store(error) => error.kind(),
             Self::Repository(error) => error.kind(),
         }
+    }
+
+    /// Whether no store is there, or another one.
+    fn is_detached(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Detached))
     }
 
     /// Whether one side is gone for good.

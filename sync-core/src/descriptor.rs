@@ -2,8 +2,12 @@
 //!
 //! `derive(DittoAdapter)` writes these; nothing here reads a struct, a table or a store.
 
+mod link;
+
 use std::sync::OnceLock;
 
+pub use self::link::{LinkDescriptor, Linked};
+pub(crate) use self::link::{STORE_ID_FIELD, is_key};
 use crate::{
     column::{ColumnValue, Image},
     document::Document,
@@ -12,6 +16,7 @@ use crate::{
         conversion::{Conversion, OfType},
     },
     hash::ContentHash,
+    hooks::Hooks,
     id::{DocumentId, IdError},
     query::Filter,
     rules::{Rule, off},
@@ -154,7 +159,7 @@ impl FieldDescriptor {
 
     /// The field's name in documents.
     #[must_use]
-    pub fn document_name(&self) -> &'static str {
+    pub const fn document_name(&self) -> &'static str {
         self.document
     }
 
@@ -166,7 +171,7 @@ impl FieldDescriptor {
 
     /// What kind of document value it holds.
     #[must_use]
-    pub fn kind(&self) -> FieldKind {
+    pub const fn kind(&self) -> FieldKind {
         self.kind
     }
 
@@ -273,6 +278,10 @@ pub struct ModelDescriptor {
     left_scope: LeftScope,
     filter: Option<fn() -> Filter>,
     seeded: bool,
+    backed_up: bool,
+    hydrated: bool,
+    hooks: Option<Hooks>,
+    links: &'static [LinkDescriptor],
     module: &'static str,
     hash_order: OnceLock<Box<[usize]>>,
 }
@@ -299,6 +308,10 @@ impl ModelDescriptor {
             left_scope: LeftScope::Delete,
             filter: None,
             seeded: true,
+            backed_up: false,
+            hydrated: false,
+            hooks: None,
+            links: &[],
             module: "",
             hash_order: OnceLock::new(),
         }
@@ -337,6 +350,34 @@ impl ModelDescriptor {
     #[must_use]
     pub const fn without_seeding(mut self) -> Self {
         self.seeded = false;
+        self
+    }
+
+    /// A pull of all backups restores it.
+    #[must_use]
+    pub const fn with_backup(mut self) -> Self {
+        self.backed_up = true;
+        self
+    }
+
+    /// Each start fetches its documents.
+    #[must_use]
+    pub const fn with_hydration(mut self) -> Self {
+        self.hydrated = true;
+        self
+    }
+
+    /// The decisions that the app takes.
+    #[must_use]
+    pub const fn with_hooks(mut self, hooks: Hooks) -> Self {
+        self.hooks = Some(hooks);
+        self
+    }
+
+    /// The fields that name rows of other models.
+    #[must_use]
+    pub const fn with_links(mut self, links: &'static [LinkDescriptor]) -> Self {
+        self.links = links;
         self
     }
 
@@ -414,6 +455,30 @@ impl ModelDescriptor {
     #[must_use]
     pub fn seeds(&self) -> bool {
         self.seeded
+    }
+
+    /// Whether a pull of all backups restores it.
+    #[must_use]
+    pub fn is_backed_up(&self) -> bool {
+        self.backed_up
+    }
+
+    /// Whether each start fetches its documents.
+    #[must_use]
+    pub fn hydrates_on_startup(&self) -> bool {
+        self.hydrated
+    }
+
+    /// The decisions that the app takes.
+    #[must_use]
+    pub fn hooks(&self) -> Option<&Hooks> {
+        self.hooks.as_ref()
+    }
+
+    /// The fields that name rows of other models, in declared order.
+    #[must_use]
+    pub fn links(&self) -> &'static [LinkDescriptor] {
+        self.links
     }
 
     /// What becomes of rows that leave the scope.

@@ -8,6 +8,7 @@
 pub mod adapter;
 pub mod audit;
 pub mod batching;
+pub mod breaker;
 pub mod clock;
 pub mod column;
 pub mod config;
@@ -18,9 +19,11 @@ pub mod error;
 pub mod explain;
 pub mod field;
 pub mod hash;
+pub mod hooks;
 pub mod id;
 pub mod intent;
 pub mod limits;
+pub mod live;
 pub mod merge;
 #[doc(hidden)]
 pub mod private;

@@ -36,6 +36,10 @@ pub const QUARANTINE_RETRY_LAST: Duration = Duration::from_secs(600);
 /// Refusals in a row after which rows are sent one by one, each right after its fetch, so that a busy peer cannot starve them.
 pub const REFUSALS_BEFORE_SINGLE: u32 = 3;
 
+/// Collections that change over to another scope at a time; the others stay in their old scope meanwhile. Engines choke on many new subscriptions at once, and one
+/// after the other is as fast, because one coordinator compares and applies for all.
+pub const SCOPE_SWITCHES_AT_ONCE: usize = 1;
+
 /// Buckets of an audit's digests: 16 bytes each, and with 100,000 rows one differing row makes about a hundred be compared one by one.
 pub const AUDIT_BUCKETS: usize = 1024;
 /// Documents an audit fetches in one go: bounds what it holds of the store.
@@ -43,8 +47,33 @@ pub const AUDIT_FETCH: usize = 256;
 /// Differences one audit lists.
 pub const AUDIT_DIFFERENCES_MAX: usize = 10_000;
 
+/// Share of a table's synced rows above which deletes from the store are held. Nothing ordinary deletes half of a table within a minute.
+pub const MASS_CHANGE_SHARE: f64 = 0.5;
+/// Synced rows below which a table is left alone: of a few rows, half go easily.
+pub const MASS_CHANGE_TABLE_ROWS_MIN: u64 = 100;
+/// How long deletes count together: a large delete comes in pieces, some seconds long; a table whose rows come and go turns over in longer times.
+pub const MASS_CHANGE_WINDOW: Duration = Duration::from_secs(60);
+/// From this part of the limit on (an eighth) deletes are gathered, so that a mass change is seen before it is applied.
+pub const BURST_GATHERED_FROM: u64 = 8;
+/// Time without another delete after which gathered ones are applied: more than the time between two batches of one peer, less than people notice.
+pub const BURST_QUIET: Duration = Duration::from_millis(300);
+/// Longest time for which deletes are gathered.
+pub const BURST_GATHERED_MAX: Duration = Duration::from_secs(3);
+/// Ids shown of the changes that are held.
+pub const HELD_SAMPLE: usize = 10;
+/// Rows that one transaction takes back when a mass change is rejected.
+pub const REJECT_ROWS: usize = 1000;
+
 /// Events kept for a slow listener; older ones are lost to it, and it learns how many.
 pub const EVENTS_KEPT: usize = 1024;
+/// Row changes that one message to the listeners of a model names at most.
+pub const CHANGE_BATCH: usize = 64;
+/// Messages kept for a slow listener of row changes; older ones are lost to it, and it learns how many changes that were. They hold ids, not rows.
+pub const CHANGE_BATCHES_KEPT: usize = 1024;
+/// Rows that a listener reads in one go.
+pub const LISTEN_ROWS: usize = 256;
+/// Pause before a listener asks a database again that failed or is closed for the time being.
+pub const LISTEN_RETRY: Duration = Duration::from_millis(500);
 /// What happened to rows, remembered for [`explain`](crate::coordinator::SyncHandle::explain): the newest of all rows together. About 400 kB when full.
 pub const HISTORY_EVENTS_KEPT: usize = 4096;
 /// Commands waiting for the coordinator.

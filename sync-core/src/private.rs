@@ -4,12 +4,15 @@
 pub use core::{
     default::Default,
     marker::{Send, Sized, Sync},
-    option::Option::{None, Some},
+    option::Option::{self, None, Some},
     result::Result::{self, Err, Ok},
 };
 
 pub use inventory;
 
+mod links;
+
+pub use self::links::{KnownFields, LinkTarget, link_target};
 use crate::field::conversion::{ByModule, Conversion, OfType, OrNull};
 #[cfg(feature = "json")]
 pub use crate::field::json_text::JsonField;
@@ -18,9 +21,10 @@ use crate::field::json_text::{ByJson, ByJsonOrNull};
 pub use crate::{
     adapter::{DittoAdapter, Registration},
     column::{ColumnValue, Image},
-    descriptor::{Direction, FieldDescriptor, LeftScope, ModelDescriptor, RowError, Scope},
+    descriptor::{Direction, FieldDescriptor, LeftScope, LinkDescriptor, ModelDescriptor, RowError, Scope},
     document::Document,
     field::{DittoField, FieldError, FieldKind, Storage, conversion::Module},
+    hooks::{DittoHooks, Hooks},
     id::{DocumentId, IdError},
     query::{Field, Filter, Operand, and, field, not, or, param},
     value::Value,
@@ -176,6 +180,20 @@ pub enum OperandKind {
     Bool,
     /// A parameter of the context, whose value is checked at start.
     Parameter,
+}
+
+/// Says that the struct's attributes name `hooks`, so that hooks which nobody would call are refused.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has hooks, and does not say so",
+    label = "these hooks would never be called",
+    note = "write `hooks` in the `#[ditto(..)]` of the struct"
+)]
+pub trait DeclaresHooks {}
+
+/// The hooks of `T`.
+#[must_use]
+pub const fn hooks<T: DittoHooks>() -> Hooks {
+    Hooks::of::<T>()
 }
 
 /// A literal of a filter.

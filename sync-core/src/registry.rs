@@ -1,13 +1,12 @@
 //! Collects the adapters and starts the coordinator: [`SyncRegistry`].
 
-mod context;
 mod error;
+mod links;
 mod names;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
+
+use tokio::sync::watch;
 
 pub use self::error::{RegistryError, StartError};
 use crate::{
@@ -17,6 +16,7 @@ use crate::{
     coordinator::{Coordinator, Setup, SyncHandle},
     descriptor::ModelDescriptor,
     repository::Repository,
+    scope::{Context, ContextSource},
     store::DocumentStore,
     value::Value,
 };
@@ -28,7 +28,9 @@ use crate::{
 #[must_use = "a registry does nothing before it is started"]
 pub struct SyncRegistry {
     models: Vec<&'static ModelDescriptor>,
-    context: BTreeMap<String, Value>,
+    context: Context,
+    /// The models that `override_context` names.
+    overridden: Vec<&'static ModelDescriptor>,
     config: SyncConfig,
     clock: Option<Arc<dyn Clock>>,
     expected: Option<BTreeSet<String>>,
@@ -41,7 +43,8 @@ impl SyncRegistry {
     pub fn new() -> Self {
         Self {
             models: Vec::new(),
-            context: BTreeMap::new(),
+            context: Context::default(),
+            overridden: Vec::new(),
             config: SyncConfig::default(),
             clock: None,
             expected: None,
@@ -98,9 +101,51 @@ impl SyncRegistry {
         self
     }
 
-    /// Gives a parameter of the context its value; it is named as the document field it is compared with.
-    pub fn context(mut self, parameter: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.context.insert(parameter.into(), value.into());
+    /// Gives a parameter of the context its value; it is named as the document field it is compared with. While the coordinator runs
+    /// [`set_context`](SyncHandle::set_context) gives it another one.
+    pub fn context(self, parameter: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.context_from(parameter, value.into())
+    }
+
+    /// Takes the value of a parameter from a closure, asked at the start and by [`refresh_context`](SyncHandle::refresh_context).
+    ///
+    /// While it answers `None` the models that need the parameter wait: they are not observed and not seeded, nothing of them is removed, and what the app writes is
+    /// sent all the same. [`CollectionStatus::awaiting_context`](crate::status::CollectionStatus::awaiting_context) names what they wait for.
+    pub fn context_with<V: Into<Value>>(
+        self,
+        parameter: impl Into<String>,
+        provider: impl Fn() -> Option<V> + Send + Sync + 'static,
+    ) -> Self {
+        self.context_from(parameter, ContextSource::provider(provider))
+    }
+
+    /// Takes the value of a parameter from a watch channel, followed while the coordinator runs. While it holds `None` models wait, as above.
+    pub fn context_watch(
+        self,
+        parameter: impl Into<String>,
+        receiver: watch::Receiver<Option<Value>>,
+    ) -> Self {
+        self.context_from(parameter, ContextSource::watch(receiver))
+    }
+
+    /// Says that the value of a parameter is not known before [`set_context`](SyncHandle::set_context) gives it. Until then models wait, as above.
+    pub fn context_later(self, parameter: impl Into<String>) -> Self {
+        self.context_from(parameter, ContextSource::unknown())
+    }
+
+    /// Gives a parameter another value, or source, for the model `T` alone: for tests, and for models whose field of the same name means something else. It
+    /// counts instead of the shared one, for this registry and the coordinator it starts.
+    ///
+    /// That `T` is not registered, or names no such parameter, is an error at start.
+    pub fn override_context<T: DittoAdapter>(
+        mut self,
+        parameter: impl Into<String>,
+        source: impl Into<ContextSource>,
+    ) -> Self {
+        let model = T::descriptor();
+        self.context
+            .set(Some(model.collection()), &parameter.into(), source.into());
+        self.overridden.push(model);
         self
     }
 
@@ -127,7 +172,7 @@ impl SyncRegistry {
     /// When this returns every later write of the app is captured; the exchange begins after the startup delay.
     ///
     /// # Errors
-    /// When names clash or are not those expected, a context value is missing, unknown or of another kind than its field, or the database
+    /// When names clash or are not those expected, a context value has no source, is unknown or of another kind than its field, or the database
     /// does not fit the models.
     ///
     /// # Panics
@@ -146,12 +191,15 @@ impl SyncRegistry {
     /// What a [`Coordinator`] needs, for those who run it themselves.
     ///
     /// # Errors
-    /// When names clash or are not those expected, or a context value is missing, unknown or of another kind than its field.
+    /// When names clash or are not those expected, or a context value has no source, is unknown or of another kind than its field.
     pub fn setup(self) -> Result<Setup, RegistryError> {
         self.check()?;
-        let scopes = context::scopes(&self.models, &self.context)?;
+        let mut context = self.context;
+        context.read();
+        let scopes = context.scopes(&self.models)?;
         let mut setup = Setup::new(self.models);
         setup.scopes = scopes;
+        setup.context = context;
         setup.config = self.config;
         if let Some(clock) = self.clock {
             setup.clock = clock;
@@ -166,7 +214,17 @@ impl SyncRegistry {
         if let Some(expected) = &self.expected {
             names::check_expected(&self.models, expected)?;
         }
-        names::check(&self.models)
+        let overridden = self.overridden.iter().map(|model| model.collection().to_owned());
+        if let Some(unknown) = names::unknown(&self.models, &overridden.collect()) {
+            return Err(unknown);
+        }
+        names::check(&self.models)?;
+        links::check(&self.models)
+    }
+
+    fn context_from(mut self, parameter: impl Into<String>, source: impl Into<ContextSource>) -> Self {
+        self.context.set(None, &parameter.into(), source.into());
+        self
     }
 
     fn choose(mut self, collections: &BTreeSet<String>, chosen: bool) -> Self {

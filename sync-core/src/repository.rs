@@ -7,6 +7,7 @@ use std::{collections::HashSet, fmt, future::Future};
 
 use crate::{
     audit::{AuditedRow, RowDigest},
+    breaker::{Burst, Effect},
     column::Image,
     descriptor::{ModelDescriptor, RowError},
     document::Document,
@@ -15,10 +16,11 @@ use crate::{
     hash::{ContentHash, IdHash},
     id::DocumentId,
     intent::{Intent, ReplicaId},
+    live::{ReadRow, Touched},
     merge::Conflict,
     quarantine::{QuarantineRecord, Release, Released},
     query::Query,
-    scope::Scopes,
+    scope::{Belongs, Scopes},
     store::{Cursor, Frontier, StoreId},
 };
 
@@ -38,6 +40,13 @@ pub trait Repository: Send + Sync + 'static {
         &self,
         models: &[&'static ModelDescriptor],
     ) -> impl Future<Output = Result<SyncState, RepositoryError>> + Send;
+
+    /// Where this coordinator has come to, as it is durable now: what [`prepare`](Self::prepare) would answer, without preparing again. For a
+    /// coordinator that goes on with another store.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn state(&self) -> impl Future<Output = Result<SyncState, RepositoryError>> + Send;
 
     /// What was found at the last [`prepare`](Self::prepare) that does not stand in the way, but asks for a change of the app's schema.
     fn warnings(&self) -> Vec<Finding> {
@@ -202,8 +211,98 @@ pub trait Repository: Send + Sync + 'static {
         }
     }
 
+    /// From now on remembers which rows of `models` change, in place of the models named before; none, and nothing is remembered and nothing costs
+    /// anything. What is committed after it returned is told by [`heard`](Self::heard). It outlives a [`close`](Self::close) and the next
+    /// [`prepare`](Self::prepare); what changed between the two is told.
+    ///
+    /// Like the three that follow it may be called at any time, beside the coordinator's calls.
+    ///
+    /// # Errors
+    /// When the database fails, or the repository cannot tell.
+    fn listen(
+        &self,
+        models: &[&'static ModelDescriptor],
+    ) -> impl Future<Output = Result<(), RepositoryError>> + Send {
+        let _ = models;
+        async { Err(cannot("tell which rows change")) }
+    }
+
+    /// Waits until rows of the models that are listened to have changed, by any connection of any process or by this repository, and the changes are
+    /// committed. Never misses one; a row may be told again though nothing changed, and what changed and changed back is told. One caller at a time.
+    ///
+    /// Cancellation safe: what was not returned is told by the next call.
+    ///
+    /// # Errors
+    /// When the database fails, or the repository is closed: call again later.
+    fn heard(&self) -> impl Future<Output = Result<Vec<Touched>, RepositoryError>> + Send {
+        async { Err(cannot("tell which rows change")) }
+    }
+
+    /// The rows of these ids as of one moment, in that order; `None` for those that do not exist.
+    ///
+    /// # Errors
+    /// When the database fails, or the repository is closed.
+    fn read_rows(
+        &self,
+        model: &'static ModelDescriptor,
+        ids: &[DocumentId],
+    ) -> impl Future<Output = Result<Vec<Option<ReadRow>>, RepositoryError>> + Send {
+        let _ = (model, ids);
+        async { Err(cannot("show rows")) }
+    }
+
+    /// The rows whose documents match `query`, as of one moment, in the order of their key columns. A row that cannot be read is listed with the
+    /// reason, unless its columns rule it out. Rows whose key makes no id are left out.
+    ///
+    /// # Errors
+    /// When the database fails, the repository is closed, or the query cannot be asked of the model.
+    fn select_rows(
+        &self,
+        model: &'static ModelDescriptor,
+        query: &Query,
+    ) -> impl Future<Output = Result<Vec<(DocumentId, ReadRow)>, RepositoryError>> + Send {
+        let _ = (model, query);
+        async { Err(cannot("show rows")) }
+    }
+
+    /// What an [`apply`](Self::apply) of these documents of `model` would do to rows that exist, and how many synced rows there are. Writes nothing; what waits for
+    /// another row, or is in quarantine, counts as harmless: it was let through once.
+    ///
+    /// A repository that cannot tell answers with no effects: then nothing is ever held.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn weigh(
+        &self,
+        model: &'static ModelDescriptor,
+        items: &[&InboundItem],
+    ) -> impl Future<Output = Result<Weighed, RepositoryError>> + Send {
+        let _ = (model, items);
+        async { Ok(Weighed::default()) }
+    }
+
+    /// Lets rows win over documents that would delete or overwrite them: a row whose document is absent becomes a local insert, one whose document differs a local
+    /// update of that document. Unsent changes of these rows are part of it. Everything else stays to be applied. The marks are set in the same transaction.
+    ///
+    /// Must not be called while an intent is in flight, nor with documents fetched before the last [`acknowledge`](Self::acknowledge).
+    ///
+    /// # Errors
+    /// When the database fails, or the repository cannot do it.
+    fn reject(
+        &self,
+        items: &[InboundItem],
+        marks: &[Mark],
+    ) -> impl Future<Output = Result<Vec<RowRef>, RepositoryError>> + Send {
+        let _ = (items, marks);
+        async { Err(cannot("take changes back")) }
+    }
+
     /// Ends the coordinator's use: releases the lock and closes own connections. The app's tables stay usable. May be repeated.
     fn close(&self) -> impl Future<Output = ()> + Send;
+}
+
+fn cannot(what: &str) -> RepositoryError {
+    RepositoryError::Unsupported(format!("this repository cannot {what}"))
 }
 
 /// Where the last coordinator stopped.
@@ -236,6 +335,17 @@ pub struct ModelState {
     pub cursor: Option<Cursor>,
     /// The scope of its last complete reconcile.
     pub reconciled: Option<Query>,
+    /// The changes that count together for the mass-change limit.
+    pub burst: Option<Burst>,
+}
+
+/// What documents would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Weighed {
+    /// Rows that have agreed with their documents.
+    pub rows: u64,
+    /// Of each document asked about, in that order; empty when the repository cannot tell.
+    pub effects: Vec<Effect>,
 }
 
 /// What to put into the next intent.
@@ -265,6 +375,14 @@ pub enum DraftRows<'a> {
 
 /// Rows, by collection and id.
 pub type RowSet = HashSet<(&'static str, IdHash)>;
+
+impl DraftRequest<'_> {
+    /// Whether rows of `model` that were never agreed on are asked for. Not before its scope is known: what is here may be elsewhere's.
+    #[must_use]
+    pub fn seeds(&self, model: &ModelDescriptor) -> bool {
+        self.seed && model.direction().sends() && model.seeds() && !self.scopes.awaits(model)
+    }
+}
 
 impl DraftRows<'_> {
     /// Whether this row comes into question.
@@ -348,7 +466,7 @@ pub struct Remote {
     /// Their hash.
     pub hash: ContentHash,
     /// Whether it belongs on this device.
-    pub in_scope: bool,
+    pub belongs: Belongs,
 }
 
 impl InboundItem {
@@ -367,7 +485,7 @@ impl InboundItem {
                     Incoming::Present(Remote {
                         image,
                         hash,
-                        in_scope: scopes.admits(model, &document),
+                        belongs: scopes.judge(model, &document),
                     })
                 }
                 Err(reason) => Incoming::Unreadable { document, reason },
@@ -458,6 +576,8 @@ pub enum Mark {
     Store(StoreId, Option<Frontier>),
     /// Whether the store has to catch up before anything is sent.
     AwaitPeer(bool),
+    /// The changes of a model that count together for the mass-change limit.
+    Burst(&'static str, Option<Burst>),
 }
 
 /// What the start-up comparison of database and store found (`DESIGN` 5.11).

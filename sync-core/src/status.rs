@@ -21,6 +21,9 @@ pub struct SyncStatus {
     pub collections: BTreeMap<&'static str, CollectionStatus>,
     /// The last failure that concerned no single record, with its causes; gone once the same thing worked.
     pub last_error: Option<Arc<str>>,
+    /// The last value of the context that was followed (a watch channel) and does not fit the models, and why; the one before it stays. Gone once the
+    /// context changes again.
+    pub context_error: Option<Arc<str>>,
     /// What the app's schema should change: triggers that answer changes from the store with changes of their own. Constant over a run.
     pub warnings: Vec<Finding>,
 }
@@ -40,6 +43,11 @@ pub enum Phase {
     Retrying,
     /// The store was replaced: nothing is sent before it has caught up, or [`accept_store`](crate::coordinator::SyncHandle::accept_store) is called.
     AwaitingPeer,
+    /// No store is there: see [`StoreSlot`](crate::store::StoreSlot). Changes are captured, and travel when one comes.
+    AwaitingStore,
+    /// Paused: nothing is exchanged and the database is released, while changes go on being captured, until
+    /// [`resume`](crate::coordinator::SyncHandle::resume).
+    Paused,
     /// Shut down.
     Stopped,
 }
@@ -65,6 +73,14 @@ pub struct CollectionStatus {
     pub parked: u64,
     /// Records that cannot be sent or applied.
     pub quarantined: u64,
+    /// The parameters of the context whose values are not known yet: until they are, nothing of this collection is fetched, observed, seeded or
+    /// removed. What the app writes is sent.
+    pub awaiting_context: Vec<String>,
+    /// It is changing over to another scope: rows of the old one may still be here.
+    pub changing_scope: bool,
+    /// Changes from the store that are too many to be applied unasked, and wait for a decision (or, for a moment, whether more follow); see
+    /// [`SyncHandle::held_changes`](crate::coordinator::SyncHandle::held_changes). Local changes of these rows wait too.
+    pub held: u64,
     /// The last failure of one of its records.
     pub last_error: Option<Arc<str>>,
 }
@@ -77,6 +93,16 @@ impl SyncStatus {
             .values()
             .map(|collection| collection.pending)
             .sum()
+    }
+
+    /// Why it may take long, for messages.
+    pub(crate) fn what_is_wrong(&self) -> String {
+        match (&self.last_error, self.phase) {
+            (_, Phase::Paused) => "the coordinator is paused".to_owned(),
+            (_, Phase::AwaitingStore) => "no store is attached".to_owned(),
+            (Some(error), _) => error.as_ref().to_owned(),
+            (None, _) => "none".to_owned(),
+        }
     }
 }
 
@@ -135,6 +161,29 @@ pub enum SyncEvent {
         way: Way,
         /// Why, naming the field or constraint.
         reason: Arc<str>,
+    },
+    /// A collection has changed over to another scope: what belongs to it is here, as this device's store has it, and what does not is gone (or kept).
+    ScopeChanged {
+        /// The collection.
+        collection: &'static str,
+    },
+    /// A value of the context that is followed does not fit the models; the one before it stays.
+    ContextRefused {
+        /// Which, and why.
+        error: Arc<str>,
+    },
+    /// The store has so many deletes, or overwritten rows, of one collection that they wait for
+    /// [`approve_mass_change`](crate::coordinator::SyncHandle::approve_mass_change) or [`reject_mass_change`](crate::coordinator::SyncHandle::reject_mass_change).
+    /// Everything else goes on. Told once, and again after a restart; more may join them.
+    MassChangeHeld {
+        /// The collection.
+        collection: &'static str,
+        /// Rows that would be deleted, as far as known.
+        deletes: u64,
+        /// Rows that would be overwritten, where these count.
+        overwrites: u64,
+        /// Synced rows of the table.
+        rows: u64,
     },
     /// Something about the app's schema should change; told once a start.
     Warning(Finding),

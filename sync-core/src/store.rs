@@ -3,11 +3,14 @@
 //! A store is correct when it passes the store contract suite of `ditto-sync-testkit`. Peers, tickets and such are inherent methods of the
 //! implementations and not part of the contract.
 
+mod slot;
+
 use std::{fmt, future::Future};
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+pub use self::slot::{SlotObservation, StoreSlot};
 use crate::{
     descriptor::ModelDescriptor,
     document::Document,
@@ -24,8 +27,16 @@ pub trait DocumentStore: Send + Sync + 'static {
     /// A subscription and an observer as one value; dropping it cancels both.
     type Observation: Observation;
 
-    /// What this engine can do. Constant over its life.
+    /// What this engine can do. Constant from one [`attached`](Self::attached) to the next.
     fn capabilities(&self) -> Capabilities;
+
+    /// Returns when there is a store to talk to: at once, except for a [`StoreSlot`]. From then on calls are about that store, until one fails with
+    /// [`StoreError::Detached`]: then it may be another one after the next `attached`, and whoever uses it compares its identity anew.
+    ///
+    /// Cancellation safe.
+    fn attached(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 
     /// Which store this is and how far `replica` has come in it.
     ///
@@ -285,6 +296,9 @@ pub enum StoreError {
     /// The store was shut down.
     #[error("the store is closed")]
     Closed,
+    /// No store is there for now, or another one than before: wait for [`DocumentStore::attached`].
+    #[error("no store is attached")]
+    Detached,
 }
 
 impl StoreError {
@@ -292,7 +306,7 @@ impl StoreError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unavailable { .. } | Self::CursorLost => ErrorKind::Transient,
+            Self::Unavailable { .. } | Self::CursorLost | Self::Detached => ErrorKind::Transient,
             Self::Rejected(_) | Self::Failed { .. } | Self::Unsupported(_) | Self::Closed => {
                 ErrorKind::Permanent
             }

@@ -16,6 +16,10 @@ pub(crate) fn adapter(input: &AdapterInput<'_>) -> TokenStream {
     let (header, ident) = (generics(input.generics), input.ident);
     let (parameters, arguments, _) = input.generics.split_for_impl();
     let items = quote! {
+        // Hooks may be there, whether or not the attribute that names them was readable.
+        #[automatically_derived]
+        impl #parameters __ditto::DeclaresHooks for #ident #arguments #header {}
+
         #[automatically_derived]
         impl #parameters __ditto::DittoAdapter for #ident #arguments #header {
             fn descriptor() -> &'static __ditto::ModelDescriptor {

@@ -7,7 +7,7 @@ use ditto_sync_core::{
     intent::{Intent, Operation},
     merge::{RowState, leaves_scope},
     repository::{Acknowledged, Quarantined, RepositoryError, Way},
-    scope::Scopes,
+    scope::{ModelScope, Scopes},
 };
 
 use crate::{
@@ -149,7 +149,7 @@ fn record(
         let model = of_model[0].model;
         let sql = &session.models()[model];
         let usable = memory.models[model].unusable.is_none();
-        let scoped = usable && scopes.query(sql.model).filter().is_some();
+        let scoped = usable && matches!(scopes.of(sql.model), ModelScope::Matching(_));
         let mut leaving = Vec::new();
         let mut rows = native.prepare(if usable { &sql.select_row } else { NO_ROW })?;
         for sent in of_model {

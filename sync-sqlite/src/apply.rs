@@ -155,9 +155,10 @@ impl<'a> Applying<'a> {
         self.applied.left_scope += pass.left_scope;
         self.applied.parked.extend(pass.parked);
         self.applied.quarantined.extend(pass.quarantined);
-        self.applied
-            .changed
-            .extend(pass.changed.iter().map(|&at| work[at].row()));
+        for &at in &pass.changed {
+            memory.touch(work[at].model, &work[at].item.id);
+            self.applied.changed.push(work[at].row());
+        }
         if !pass.conflicts.is_empty() {
             on_native(transaction, ACTION, |native| {
                 let named = pass

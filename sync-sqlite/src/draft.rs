@@ -16,6 +16,7 @@ use ditto_sync_core::{
 use crate::{
     codec::{self, RawRecord, RowName},
     connection::{Durability, Reader, Writer},
+    feed,
     known::id_key,
     native::{Native, Statement},
     outbox::{self, EntryKey, canonical, read_image, read_key},
@@ -91,29 +92,15 @@ async fn has_work(
     memory: &Memory,
     request: DraftRequest<'_>,
 ) -> Result<bool, RepositoryError> {
-    let sends = |model: usize| session.models()[model].model.direction().sends();
-    let seeds = |model: usize| sends(model) && session.models()[model].model.seeds();
-    let unseeded = |model: usize| request.seed && seeds(model) && !memory.persisted.seeded[model];
+    let unseeded =
+        |model: usize| request.seeds(session.models()[model].model) && !memory.persisted.seeded[model];
     let doubtful = memory.is_doubtful();
     for model in 0..session.models().len() {
         if unseeded(model) || (!doubtful && unsent_rows(&memory.models[model]) > 0) {
             return Ok(true);
         }
     }
-    let mut transaction = reader.begin(ACTION).await?;
-    let changed = on_native(&mut transaction, ACTION, |native| {
-        for (sql, memory) in session.models().iter().zip(&memory.models) {
-            let newest = outbox::newest(native, sql)?;
-            let seen = memory.outbox.newest_seen().filter(|_| !doubtful);
-            if newest != seen.unwrap_or(outbox::NONE_SEEN) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    })
-    .await?;
-    transaction.rollback().await?;
-    Ok(changed)
+    feed::has_news(session, reader, memory, ACTION).await
 }
 
 /// Dirty rows but those that cannot be sent: because of what they hold, or because their documents could not be brought in, so that whatever is sent

@@ -81,6 +81,11 @@ impl Known {
         self.hashes.get(&id) == Some(&KEPT)
     }
 
+    /// How many rows have agreed with their documents, or were kept.
+    pub(crate) fn len(&self) -> usize {
+        self.hashes.len()
+    }
+
     /// The ids of rows that have agreed with their documents.
     pub(crate) fn agreed(&self) -> impl Iterator<Item = u128> {
         self.hashes

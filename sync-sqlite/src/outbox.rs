@@ -10,10 +10,12 @@ use ditto_sync_core::{
     descriptor::RowError,
     hash::IdHash,
     id::DocumentId,
+    live::Origin,
 };
 
 use crate::{
     codec::{self, RowName},
+    feed::Feed,
     known::{HashedMap, id_key},
     layout::kind,
     native::{Native, NativeError, Statement},
@@ -36,6 +38,8 @@ pub(crate) struct Outbox {
     /// Rows whose key columns make no id, by those columns as kept, and their newest entry.
     nameless: HashMap<Vec<u8>, Nameless>,
     newest: Option<i64>,
+    /// Who listens is told of every entry that is read, and of what we change ourselves.
+    pub(crate) feed: Feed,
 }
 
 /// The entries of one row.
@@ -103,6 +107,15 @@ impl Outbox {
         self.rows.iter().map(|(id, entries)| (*id, entries))
     }
 
+    /// Forgets the copy: everything is read again.
+    pub(crate) fn reset(&mut self) {
+        let feed = std::mem::take(&mut self.feed);
+        *self = Self {
+            feed,
+            ..Self::default()
+        };
+    }
+
     /// Whether the row changed while no trigger watched, and waits for its document.
     pub(crate) fn is_missed(&self, id: u128) -> bool {
         !self.missed.is_empty() && self.missed.contains(&id)
@@ -166,18 +179,21 @@ impl Outbox {
 
     fn take(&mut self, entry: Entry, key: EntryKey) {
         match key {
-            EntryKey::Id(id, _) => match self.rows.entry(id_key(IdHash::of(&id))) {
-                hash_map::Entry::Occupied(mut row) => row.get_mut().rest.push(entry),
-                hash_map::Entry::Vacant(row) => {
-                    if !entry.based && !entry.insert {
-                        self.missed.insert(*row.key());
+            EntryKey::Id(id, _) => {
+                match self.rows.entry(id_key(IdHash::of(&id))) {
+                    hash_map::Entry::Occupied(mut row) => row.get_mut().rest.push(entry),
+                    hash_map::Entry::Vacant(row) => {
+                        if !entry.based && !entry.insert {
+                            self.missed.insert(*row.key());
+                        }
+                        row.insert(RowEntries {
+                            first: entry,
+                            rest: Vec::new(),
+                        });
                     }
-                    row.insert(RowEntries {
-                        first: entry,
-                        rest: Vec::new(),
-                    });
                 }
-            },
+                self.feed.touch(&id, Origin::Local);
+            }
             EntryKey::Nameless(name, reason) => {
                 let last = entry.seq;
                 self.nameless.insert(name, Nameless { last, reason });
@@ -247,10 +263,8 @@ impl Outbox {
         if rows > 0 {
             native.execute(&format!("DELETE FROM {}", sql.outbox.table))?;
         }
-        *self = Self {
-            newest: Some(NONE_SEEN),
-            ..Self::default()
-        };
+        self.reset();
+        self.newest = Some(NONE_SEEN);
         Ok(rows)
     }
 

@@ -141,6 +141,7 @@ impl Releasing<'_> {
             }
         }
         guard::lower(self.native)?;
+        memory.touch(self.model, self.id);
         let of_model = &mut memory.models[self.model];
         of_model
             .outbox

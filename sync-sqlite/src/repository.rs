@@ -16,10 +16,12 @@ use ditto_sync_core::{
     hash::IdHash,
     id::DocumentId,
     intent::Intent,
+    live::{ReadRow, Touched},
     quarantine::{QuarantineRecord, Release, Released},
+    query::Query,
     repository::{
-        Acknowledged, Applied, Draft, DraftRequest, Finding, InboundBatch, Mark, PendingCount, Quarantined,
-        Recovered, Recovery, Repository, RepositoryError, RowRef, SyncState,
+        Acknowledged, Applied, Draft, DraftRequest, Finding, InboundBatch, InboundItem, Mark, PendingCount,
+        Quarantined, Recovered, Recovery, Repository, RepositoryError, RowRef, SyncState, Weighed,
     },
     scope::Scopes,
 };
@@ -35,11 +37,11 @@ use crate::{
     database::Database,
     draft,
     error::Context,
-    inspect, limits,
+    feed, inspect, limits,
     lock::CoordinatorLock,
-    options, prepare, recover, release,
+    mass_changes, options, prepare, recover, release,
     state::{self, Session},
-    trace,
+    trace, view,
     wake::Watch,
     write::WriteTransaction,
 };
@@ -64,6 +66,10 @@ struct Inner {
     writer: Writer,
     reader: Reader,
     watch: Watch,
+    /// What listeners see the database through; opened when there are some.
+    viewer: Reader,
+    lookout: Watch,
+    listened: Mutex<Vec<&'static ModelDescriptor>>,
     tenure: Mutex<Tenure>,
 }
 
@@ -131,6 +137,9 @@ impl SqliteRepository {
                 writer: Writer::new(Arc::clone(&database), own.clone()),
                 reader: Reader::new(Arc::clone(&database), &own),
                 watch: Watch::new(Arc::clone(&database), &own, limits::POLL_INTERVAL),
+                viewer: Reader::new(Arc::clone(&database), &own),
+                lookout: Watch::new(Arc::clone(&database), &own, limits::POLL_INTERVAL).for_listeners(),
+                listened: Mutex::default(),
                 database,
                 tenure: Mutex::default(),
             }),
@@ -226,6 +235,11 @@ impl SqliteRepository {
 impl Repository for SqliteRepository {
     async fn prepare(&self, models: &[&'static ModelDescriptor]) -> Result<SyncState, RepositoryError> {
         self.inner.prepare(models).await
+    }
+
+    async fn state(&self) -> Result<SyncState, RepositoryError> {
+        let session = self.inner.session()?;
+        state::read(&session, &self.inner.reader).await
     }
 
     fn warnings(&self) -> Vec<Finding> {
@@ -331,6 +345,53 @@ impl Repository for SqliteRepository {
         audit::forget(&session, self.inner.connections(), rows).await
     }
 
+    async fn listen(&self, models: &[&'static ModelDescriptor]) -> Result<(), RepositoryError> {
+        self.inner.listen(models).await
+    }
+
+    async fn heard(&self) -> Result<Vec<Touched>, RepositoryError> {
+        loop {
+            let session = self.inner.session()?;
+            let touched = feed::heard(&session, self.inner.connections()).await?;
+            if !touched.is_empty() {
+                return Ok(touched);
+            }
+            self.inner.lookout.changed().await;
+        }
+    }
+
+    async fn read_rows(
+        &self,
+        model: &'static ModelDescriptor,
+        ids: &[DocumentId],
+    ) -> Result<Vec<Option<ReadRow>>, RepositoryError> {
+        let session = self.inner.session()?;
+        view::rows(&session, &self.inner.viewer, (model, ids)).await
+    }
+
+    async fn select_rows(
+        &self,
+        model: &'static ModelDescriptor,
+        query: &Query,
+    ) -> Result<Vec<(DocumentId, ReadRow)>, RepositoryError> {
+        let session = self.inner.session()?;
+        view::select(&session, &self.inner.viewer, (model, query)).await
+    }
+
+    async fn weigh(
+        &self,
+        model: &'static ModelDescriptor,
+        items: &[&InboundItem],
+    ) -> Result<Weighed, RepositoryError> {
+        let session = self.inner.session()?;
+        mass_changes::weigh(&session, self.inner.connections(), model, items).await
+    }
+
+    async fn reject(&self, items: &[InboundItem], marks: &[Mark]) -> Result<Vec<RowRef>, RepositoryError> {
+        let session = self.inner.session()?;
+        mass_changes::reject(&session, self.inner.connections(), items, marks).await
+    }
+
     async fn close(&self) {
         self.inner.close().await;
     }
@@ -350,6 +411,8 @@ impl Inner {
         let layouts = prepare::prepare(transaction.connection(), models, path).await?;
         let (session, state) = Session::open(&mut transaction, &layouts).await?;
         transaction.commit().await?;
+        let listened = self.listened().clone();
+        feed::listen_on(&session, &listened).await;
         let mut tenure = self.tenure();
         tenure.lock = Some(lock);
         tenure.session = Some(Arc::new(session));
@@ -362,7 +425,22 @@ impl Inner {
         self.writer.close().await;
         self.reader.close().await;
         self.watch.close().await;
+        self.viewer.close().await;
+        self.lookout.close().await;
         self.tenure().lock = None;
+    }
+
+    async fn listen(&self, models: &[&'static ModelDescriptor]) -> Result<(), RepositoryError> {
+        *self.listened() = models.to_vec();
+        match self.session() {
+            Ok(session) => feed::listen(&session, self.connections(), models).await,
+            // The next prepare will.
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn listened(&self) -> MutexGuard<'_, Vec<&'static ModelDescriptor>> {
+        self.listened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn session(&self) -> Result<Arc<Session>, RepositoryError> {

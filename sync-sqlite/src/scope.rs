@@ -51,6 +51,9 @@ pub(crate) fn leave(
             return Ok(false);
         }
         park(native, session, (memory, model), followers)?;
+        if let Ok(document) = sql.model.id_from_columns(key) {
+            memory.touch(model, &document);
+        }
     }
     memory.write_known(KnownWrite {
         model,
@@ -132,6 +135,7 @@ pub(crate) fn park(
         memory.models[follower.model]
             .troubles
             .park(native, sql, (&follower.document, &reason))?;
+        memory.touch(follower.model, &follower.document);
         memory.write_known(KnownWrite {
             model: follower.model,
             id: follower.id,

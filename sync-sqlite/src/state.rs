@@ -227,6 +227,21 @@ impl Session {
     }
 }
 
+/// The state as it is durable now.
+pub(crate) async fn read(session: &Session, reader: &Reader) -> Result<SyncState, RepositoryError> {
+    let action = "read how far the synchronisation has come";
+    // Whoever is in the middle of something ends it first.
+    let _memory = session.memory().await;
+    let mut transaction = reader.begin(action).await?;
+    let state = on_native(&mut transaction, action, |native| {
+        let persisted = Persisted::load(native, &session.models)?;
+        persisted.sync_state(native, &session.models, &session.order)
+    })
+    .await?;
+    transaction.rollback().await?;
+    Ok(state)
+}
+
 /// Makes marks durable that belong to no document. Writes nothing when they are set already.
 pub(crate) async fn mark(session: &Session, writer: &Writer, marks: &[Mark]) -> Result<(), RepositoryError> {
     let action = "record how far the synchronisation has come";

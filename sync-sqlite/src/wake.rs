@@ -21,6 +21,21 @@ use crate::{database::Database, limits};
 /// Where commits in this process are announced. Only hints: the commit hook runs before the commit is visible, and not every connection has it.
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
+    coordinator: Hint,
+    listeners: Hint,
+}
+
+/// Who watches. One watch each: a hint wakes one of those that wait for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Watcher {
+    /// The coordinator, for what is to be sent.
+    Coordinator,
+    /// Who wants to be told which rows change.
+    Listeners,
+}
+
+#[derive(Debug, Default)]
+struct Hint {
     committed: Notify,
     asked: AtomicBool,
 }
@@ -28,15 +43,27 @@ pub(crate) struct Hints {
 impl Hints {
     /// A transaction is about to be committed. Cheap, and never blocks: it runs inside SQLite.
     pub(crate) fn commit_is_near(&self) {
-        self.committed.notify_one();
+        self.coordinator.committed.notify_one();
+        self.listeners.committed.notify_one();
     }
 
     /// Someone wants a look, whether or not anything has changed.
     pub(crate) fn ask(&self) {
-        self.asked.store(true, Ordering::Release);
-        self.committed.notify_one();
+        for hint in [&self.coordinator, &self.listeners] {
+            hint.asked.store(true, Ordering::Release);
+            hint.committed.notify_one();
+        }
     }
 
+    fn of(&self, watcher: Watcher) -> &Hint {
+        match watcher {
+            Watcher::Coordinator => &self.coordinator,
+            Watcher::Listeners => &self.listeners,
+        }
+    }
+}
+
+impl Hint {
     fn take_asked(&self) -> bool {
         self.asked.swap(false, Ordering::AcqRel)
     }
@@ -49,6 +76,7 @@ pub(crate) struct Watch {
     database: Arc<Database>,
     options: SqliteConnectOptions,
     interval: Duration,
+    watcher: Watcher,
     state: Mutex<State>,
 }
 
@@ -75,8 +103,15 @@ impl Watch {
             database,
             options: options.clone().pragma("query_only", "ON"),
             interval,
+            watcher: Watcher::Coordinator,
             state: Mutex::default(),
         }
+    }
+
+    /// The watch of the listeners.
+    pub(crate) fn for_listeners(mut self) -> Self {
+        self.watcher = Watcher::Listeners;
+        self
     }
 
     /// Returns when anything was committed since the last return, or someone asked. The first time, and after the connection was lost, it returns
@@ -84,9 +119,9 @@ impl Watch {
     ///
     /// Cancellation safe: what was seen counts only when this returns.
     pub(crate) async fn changed(&self) {
-        let hints = self.database.hints();
-        while !hints.take_asked() && !self.moved().await {
-            let hinted = timeout(self.interval, hints.committed.notified()).await.is_ok();
+        let hint = self.database.hints().of(self.watcher);
+        while !hint.take_asked() && !self.moved().await {
+            let hinted = timeout(self.interval, hint.committed.notified()).await.is_ok();
             if hinted && self.moved_soon().await {
                 return;
             }
@@ -111,7 +146,7 @@ impl Watch {
         let mut delay = Duration::ZERO;
         while delay < self.interval {
             sleep(delay).await;
-            if self.database.hints().take_asked() || self.moved().await {
+            if self.database.hints().of(self.watcher).take_asked() || self.moved().await {
                 return true;
             }
             delay = (delay * 2).max(limits::SECOND_LOOK);

@@ -9,6 +9,8 @@ mod constraints;
 mod durable;
 mod incoming;
 mod inspection;
+mod live;
+mod mass_changes;
 mod outgoing;
 mod recovery;
 mod release;
@@ -25,10 +27,12 @@ use ditto_sync_core::{
     hash::IdHash,
     id::DocumentId,
     intent::{Intent, ReplicaId},
+    live::{ReadRow, Touched},
     quarantine::{QuarantineRecord, Release, Released},
+    query::Query,
     repository::{
-        Acknowledged, Applied, Draft, DraftRequest, InboundBatch, Mark, PendingCount, Quarantined, Recovered,
-        Recovery, Repository, RepositoryError, RowRef, SyncState,
+        Acknowledged, Applied, Draft, DraftRequest, InboundBatch, InboundItem, Mark, PendingCount,
+        Quarantined, Recovered, Recovery, Repository, RepositoryError, RowRef, SyncState, Weighed,
     },
     rules::{Rule, off},
     scope::Scopes,
@@ -73,6 +77,8 @@ pub struct Snapshot(Durable);
 struct Shared {
     state: Mutex<State>,
     notify: Notify,
+    /// Rows may have changed that someone listens to.
+    touched: Notify,
 }
 
 /// All but `durable` is lost when the process dies.
@@ -117,6 +123,7 @@ impl MemoryRepository {
             shared: Arc::new(Shared {
                 state: Mutex::new(state),
                 notify: Notify::new(),
+                touched: Notify::new(),
             }),
             connection: 0,
         }
@@ -168,6 +175,7 @@ impl MemoryRepository {
         state.first_live = reopened.connection;
         state.owner = None;
         state.models.clear();
+        state.durable.feed = live::Feed::default();
         state.changes_told = state.changes;
         drop(state);
         reopened
@@ -189,7 +197,9 @@ impl MemoryRepository {
     /// A device set up with a copy of this database file. `seed` is where its own replica ids come from.
     #[must_use]
     pub fn clone_database(&self, seed: u64) -> Self {
-        Self::with_durable(self.lock().durable.clone(), seed)
+        let mut durable = self.lock().durable.clone();
+        durable.feed = live::Feed::default();
+        Self::with_durable(durable, seed)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -201,6 +211,7 @@ impl MemoryRepository {
     fn wake(&self) {
         self.lock().changes += 1;
         self.shared.notify.notify_waiters();
+        self.shared.touched.notify_waiters();
     }
 }
 
@@ -214,6 +225,11 @@ impl Repository for MemoryRepository {
             self.lock().owner = None;
         }
         prepared
+    }
+
+    async fn state(&self) -> Result<SyncState, RepositoryError> {
+        self.transaction("read how far it has come", |state| (state.sync_state(), false))
+            .await
     }
 
     async fn changed(&self) {
@@ -366,11 +382,62 @@ impl Repository for MemoryRepository {
             .await?
     }
 
+    async fn listen(&self, models: &[&'static ModelDescriptor]) -> Result<(), RepositoryError> {
+        self.set_listened(models);
+        Ok(())
+    }
+
+    async fn heard(&self) -> Result<Vec<Touched>, RepositoryError> {
+        self.wait_for_touched().await
+    }
+
+    async fn read_rows(
+        &self,
+        model: &'static ModelDescriptor,
+        ids: &[DocumentId],
+    ) -> Result<Vec<Option<ReadRow>>, RepositoryError> {
+        self.rows_of(model, ids)
+    }
+
+    async fn select_rows(
+        &self,
+        model: &'static ModelDescriptor,
+        query: &Query,
+    ) -> Result<Vec<(DocumentId, ReadRow)>, RepositoryError> {
+        self.rows_matching(model, query)
+    }
+
+    async fn weigh(
+        &self,
+        model: &'static ModelDescriptor,
+        items: &[&InboundItem],
+    ) -> Result<Weighed, RepositoryError> {
+        self.transaction("count the rows that documents would change", |state| {
+            (state.durable.weigh(model, items), false)
+        })
+        .await
+    }
+
+    async fn reject(&self, items: &[InboundItem], marks: &[Mark]) -> Result<Vec<RowRef>, RepositoryError> {
+        let kept = self
+            .transaction("take back changes from the store", |state| {
+                let kept = state.durable.reject(items);
+                let wrote = state.durable.set_marks(marks) || !kept.is_empty();
+                (kept, wrote)
+            })
+            .await?;
+        if !kept.is_empty() {
+            self.wake();
+        }
+        Ok(kept)
+    }
+
     async fn close(&self) {
         let mut state = self.lock();
         if state.owner == Some(self.connection) {
             state.owner = None;
         }
+        self.shared.touched.notify_waiters();
     }
 }
 

@@ -12,8 +12,8 @@ use ditto_sync_core::{
     quarantine::{QuarantineRecord, Release, Released},
     query::Query,
     repository::{
-        Acknowledged, Applied, Draft, DraftRequest, InboundBatch, Mark, PendingCount, Quarantined, Recovered,
-        Recovery, Repository, RepositoryError, RowRef, SyncState,
+        Acknowledged, Applied, Draft, DraftRequest, InboundBatch, InboundItem, Mark, PendingCount,
+        Quarantined, Recovered, Recovery, Repository, RepositoryError, RowRef, SyncState, Weighed,
     },
     scope::Scopes,
     store::{
@@ -135,6 +135,10 @@ impl<R: Repository> Repository for CrashingRepository<R> {
             .await
     }
 
+    async fn state(&self) -> Result<SyncState, RepositoryError> {
+        self.hooks.around("state", self.repository.state()).await
+    }
+
     async fn changed(&self) {
         self.repository.changed().await;
     }
@@ -210,6 +214,22 @@ impl<R: Repository> Repository for CrashingRepository<R> {
     async fn recover(&self, recovery: &Recovery) -> Result<Recovered, RepositoryError> {
         self.hooks
             .around("recover", self.repository.recover(recovery))
+            .await
+    }
+
+    async fn weigh(
+        &self,
+        model: &'static ModelDescriptor,
+        items: &[&InboundItem],
+    ) -> Result<Weighed, RepositoryError> {
+        self.hooks
+            .around("weigh", self.repository.weigh(model, items))
+            .await
+    }
+
+    async fn reject(&self, items: &[InboundItem], marks: &[Mark]) -> Result<Vec<RowRef>, RepositoryError> {
+        self.hooks
+            .around("reject", self.repository.reject(items, marks))
             .await
     }
 

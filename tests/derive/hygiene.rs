@@ -23,6 +23,9 @@ struct Sync;
 struct Sized;
 struct DittoField;
 struct DittoAdapter;
+struct DittoHooks;
+struct Hooks;
+struct LinkTarget;
 struct Document;
 struct DocumentId;
 struct ModelDescriptor;
@@ -91,7 +94,13 @@ macro_rules! assert {
 }
 
 #[derive(Debug, PartialEq, ::ditto_sync::DittoAdapter)]
-#[ditto(collection = "hygiene", scope(branch), left_scope = "keep", seed = false)]
+#[ditto(
+    collection = "hygiene",
+    scope(branch),
+    left_scope = "keep",
+    seed = false,
+    hooks
+)]
 #[ditto(filter = "branch <> 'x' AND (count IN (1, :more) OR NOT text IS NULL)")]
 struct Shadowed {
     #[ditto(id)]
@@ -109,9 +118,13 @@ struct Shadowed {
     module: i64,
     state: State,
     wrapped: Wrapped,
+    #[ditto(link(Shadowed))]
+    link: StdString,
     #[ditto(skip)]
     document: u64,
 }
+
+impl ::ditto_sync::DittoHooks for Shadowed {}
 
 /// A conversion whose signatures name the decoys nowhere.
 mod modules {
@@ -160,6 +173,7 @@ fn names_of_the_user_are_never_meant() {
             module: 4,
             state,
             wrapped: Wrapped(StdOption::Some(3)),
+            link: "a".into(),
             document: 0,
         };
         let id = DittoAdapter::document_id(&shadowed).unwrap();

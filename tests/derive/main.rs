@@ -4,6 +4,7 @@ mod conversions;
 mod field_types;
 mod hygiene;
 mod ids;
+mod links_and_hooks;
 mod names;
 mod quiet;
 mod registration;

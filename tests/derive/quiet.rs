@@ -38,7 +38,10 @@ use ditto_sync_core::{document::Document, id::DocumentId};
     collection = "quiet",
     scope(any(branch_id)),
     left_scope = "keep",
-    seed = false
+    seed = false,
+    backup,
+    hydrate_on_startup,
+    hooks
 )]
 #[ditto(filter = "rate >= 0.5 OR NOT (branch_id IN ('a', :other) AND quantity <> -1)")]
 struct Quiet {
@@ -67,7 +70,12 @@ struct Quiet {
     /// On its way out.
     #[deprecated]
     old: Option<i64>,
+    /// Names another.
+    #[ditto(link(Self, remote_key = "branch_id", cascade = false))]
+    parent: Option<String>,
 }
+
+impl DittoHooks for Quiet {}
 
 ditto_sync::models!(MODELS: Quiet);
 

@@ -2,12 +2,18 @@
 
 mod audits;
 mod capture_paths;
+mod changes;
+mod defaults;
 mod devices;
+mod directions;
 mod keys;
 mod lessons;
+mod lifecycle;
+mod mass_change;
 mod offline;
 mod process;
 mod quarantine;
+mod receipt_numbers;
 mod records;
 mod start;
 mod triggers;

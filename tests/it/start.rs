@@ -1,6 +1,6 @@
 //! Starting, stopping and starting again.
 
-use ditto_sync::{DittoAdapter, RegistryError, RepositoryError, StartError, SyncRegistry};
+use ditto_sync::{ContextError, DittoAdapter, RegistryError, RepositoryError, StartError, SyncRegistry};
 
 use crate::devices::{Device, PATIENCE, Pair};
 
@@ -107,10 +107,10 @@ async fn a_registry_that_is_not_consistent_says_so() {
         .expect("a scope without a value");
     assert_eq!(
         missing,
-        RegistryError::MissingParameter {
+        RegistryError::Context(ContextError::MissingParameter {
             name: "branch".into(),
             known: "branch".into()
-        }
+        })
     );
     let unknown = SyncRegistry::new()
         .with::<Task>()
@@ -118,7 +118,10 @@ async fn a_registry_that_is_not_consistent_says_so() {
         .setup()
         .err()
         .expect("a value nobody asks for");
-    assert!(matches!(unknown, RegistryError::UnknownParameter { .. }));
+    assert!(matches!(
+        unknown,
+        RegistryError::Context(ContextError::UnknownParameter { .. })
+    ));
     assert_eq!(SyncRegistry::new().setup().err(), Some(RegistryError::Empty));
 }
 

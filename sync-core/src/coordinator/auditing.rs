@@ -87,7 +87,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     async fn audit(&mut self) -> Result<AuditReport, SyncError> {
         let mut report = AuditReport::default();
         for position in 0..self.setup.models.len() {
-            if self.model(position).direction().receives() {
+            if self.looks_at(position) {
                 self.audit_model(position, &mut report).await?;
             }
         }
@@ -104,7 +104,10 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         let rows = self.repository.digest(model, AUDIT_BUCKETS).await?;
         report.compared += rows.rows;
         report.skipped += rows.skipped.len() as u64;
-        let scan = self.store.scan(model, &self.setup.scopes.query(model)).await?;
+        let Some(scope) = self.setup.scopes.query(model) else {
+            return Ok(());
+        };
+        let scan = self.store.scan(model, &scope).await?;
         let mut documents = Digest::new(AUDIT_BUCKETS);
         for ids in scan.ids.chunks(AUDIT_FETCH) {
             for (id, remote) in self.documents(model, ids).await? {
@@ -204,6 +207,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 continue;
             };
             count += 1;
+            self.holds.exempt(position, std::iter::once(&difference.id));
             self.queues.push(position, [difference.id.clone()]);
             if difference.kind != DifferenceKind::DocumentMissing {
                 rows.push(RowRef {

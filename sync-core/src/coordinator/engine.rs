@@ -1,11 +1,12 @@
 //! The loop of a coordinator: [`Engine`]. What each step does stands in the sibling modules.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Setup, SyncError, auditing::Audit, handle::Command, queue::Queues, reporter::Reporter, requests::Request,
+    Setup, SyncError, auditing::Audit, handle::Command, holds::Holds, lifecycle::Lifecycle,
+    mass_changes::HoldRequest, queue::Queues, reporter::Reporter, requests::Request, scoping::Scoping,
     signals::Signal, suspects::Suspects,
 };
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
 
 /// The state of a running coordinator. All of it may be lost at any await: what counts is durable in repository and store.
 pub(super) struct Engine<R: Repository, S: DocumentStore> {
-    pub(super) repository: R,
+    pub(super) repository: Arc<R>,
     pub(super) store: S,
     pub(super) setup: Setup,
     pub(super) state: SyncState,
@@ -55,10 +56,18 @@ pub(super) struct Engine<R: Repository, S: DocumentStore> {
     pub(super) steps: u32,
     /// What was asked about single records.
     pub(super) requests: VecDeque<Request>,
+    /// Changes from the store that are too many to be applied unasked.
+    pub(super) holds: Holds,
+    /// What was asked about them.
+    pub(super) hold_requests: VecDeque<HoldRequest>,
     /// What was asked about differences between tables and store.
     pub(super) audits: Vec<Audit>,
+    /// Where the collections are to get when the context changes.
+    pub(super) scoping: Scoping,
     /// Who waits for the store to have everything local.
     pub(super) settling: Vec<oneshot::Sender<()>>,
+    /// Whether it has begun, is paused, or is about to be.
+    pub(super) lifecycle: Lifecycle,
 }
 
 /// Whether the loop goes on.
@@ -70,7 +79,7 @@ pub(super) enum Flow {
 
 impl<R: Repository, S: DocumentStore> Engine<R, S> {
     pub(super) fn new(
-        repository: R,
+        repository: Arc<R>,
         store: S,
         setup: Setup,
         state: SyncState,
@@ -94,8 +103,12 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             searching: false,
             steps: 0,
             requests: VecDeque::new(),
+            holds: Holds::new(&setup.models, &setup.config, state.models.iter().map(|_| None)),
+            hold_requests: VecDeque::new(),
             audits: Vec::new(),
+            scoping: Scoping::new(&setup.scopes, models),
             settling: Vec::new(),
+            lifecycle: Lifecycle::new(setup.config.starts_paused()),
             repository,
             store,
             setup,
@@ -116,21 +129,29 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
 
     async fn session(&mut self) -> Result<(), SyncError> {
         let delay = self.setup.config.startup_delay_value();
-        if !delay.is_zero() && self.rest(delay).await == Flow::Stop {
+        let waits = !delay.is_zero() && !self.lifecycle.is_paused();
+        if waits && self.rest(delay).await == Flow::Stop {
             return Ok(());
         }
         self.reporter.tell_warnings();
-        let mut started = false;
         loop {
-            let outcome = if started {
+            if self.follow_orders().await == Flow::Stop {
+                return Ok(());
+            }
+            let outcome = if self.lifecycle.has_begun {
                 self.turn().await
             } else {
                 self.begin().await.map(|()| Flow::Continue)
             };
             match outcome {
                 Ok(Flow::Stop) => return Ok(()),
-                Ok(Flow::Continue) => started = true,
+                Ok(Flow::Continue) => self.lifecycle.has_begun = true,
                 Err(error) if error.is_final() => return Err(error),
+                Err(error) if error.is_detached() => {
+                    if self.await_store().await == Flow::Stop {
+                        return Ok(());
+                    }
+                }
                 Err(error) => {
                     if self.retry(&error).await == Flow::Stop {
                         return Ok(());
@@ -147,10 +168,16 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 return Ok(Flow::Stop);
             }
         }
+        if self.lifecycle.has_orders() {
+            return Ok(Flow::Continue);
+        }
         self.serve().await;
+        self.serve_holds().await;
+        self.end_gathering();
         if std::mem::take(&mut self.accepted) && self.state.await_peer {
             self.trust_store().await?;
         }
+        self.change_scopes().await?;
         self.observe().await?;
         if self.work().await? {
             self.worked();
@@ -178,7 +205,8 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             return Some(PEER_CHECK_PAUSE);
         }
         let now = self.setup.clock.now();
-        self.suspects.next_due().map(|due| due.since(now))
+        let trial = self.suspects.next_due().map(|due| due.since(now));
+        trial.into_iter().chain(self.holds.next_due(now)).min()
     }
 
     /// One step: the intent in flight before anything else, then a chunk of what came in, then what is to go out.
@@ -225,6 +253,9 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             self.local = true;
             return Ok(true);
         }
+        if self.end_empty_holds() {
+            return Ok(true);
+        }
         if std::mem::take(&mut self.unpark) && self.retry_parked().await? {
             return Ok(true);
         }
@@ -240,6 +271,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         if !self.suspects.any_aside() {
             self.suspects.idle();
         }
+        self.answer_reconciled();
         if !self.state.await_peer && !self.suspects.any_aside() {
             for waiting in self.settling.drain(..) {
                 // Whoever gave up waiting needs no answer.
@@ -249,7 +281,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         Ok(())
     }
 
-    fn take(&mut self, signal: Signal) -> Result<Flow, SyncError> {
+    pub(super) fn take(&mut self, signal: Signal) -> Result<Flow, SyncError> {
         match signal {
             Signal::Command(None | Some(Command::Shutdown)) => return Ok(Flow::Stop),
             Signal::Command(Some(Command::Settle(reply))) => {
@@ -263,7 +295,11 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             Signal::Command(Some(Command::Ask(request))) => self.requests.push_back(request),
             Signal::Command(Some(Command::Reconcile)) => self.restart_observations(),
             Signal::Command(Some(Command::AcceptStore)) => self.accepted = true,
+            Signal::Command(Some(Command::Holds(request))) => self.hold_requests.push_back(request),
             Signal::Command(Some(Command::Audit(audit))) => self.audits.push(audit),
+            Signal::Command(Some(Command::Context(request))) => self.take_context(request),
+            Signal::Context => self.follow_context(),
+            Signal::Command(Some(Command::Lifecycle(order))) => self.lifecycle.push(order),
             Signal::Observed(model, batch) => self.observed(model, batch)?,
             Signal::Time => {}
         }
@@ -318,12 +354,13 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
 
     /// Waits for a time; commands are taken meanwhile.
     async fn rest(&mut self, duration: Duration) -> Flow {
-        let clock = std::sync::Arc::clone(&self.setup.clock);
+        let clock = Arc::clone(&self.setup.clock);
         let until = clock.now().after(duration);
         loop {
             self.serve().await;
+            self.serve_holds().await;
             let left = until.since(clock.now());
-            if left.is_zero() {
+            if left.is_zero() || self.lifecycle.has_orders() {
                 return Flow::Continue;
             }
             match self.command(clock.sleep(left)).await {

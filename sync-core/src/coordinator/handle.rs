@@ -8,7 +8,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{SyncError, auditing::Audit, reporter::Reporter, requests::Request};
+use super::{
+    SyncError, auditing::Audit, lifecycle::Order, mass_changes::HoldRequest, reporter::Reporter,
+    requests::Request, scoping::ContextRequest, streams::Listeners,
+};
 use crate::{
     clock::Clock,
     status::{SyncEvent, SyncStatus},
@@ -18,6 +21,7 @@ use crate::{
 #[must_use = "dropping the handle stops the synchronization"]
 pub struct SyncHandle {
     commands: mpsc::Sender<Command>,
+    listeners: Listeners,
     status: watch::Receiver<SyncStatus>,
     events: broadcast::Sender<SyncEvent>,
     clock: Arc<dyn Clock>,
@@ -34,11 +38,14 @@ pub(super) enum Command {
     Wake,
     AcceptStore,
     Audit(Audit),
+    Context(ContextRequest),
+    Lifecycle(Order),
+    Holds(HoldRequest),
 }
 
 impl SyncHandle {
     pub(super) fn new(
-        commands: mpsc::Sender<Command>,
+        (commands, listeners): (mpsc::Sender<Command>, Listeners),
         reporter: &Reporter,
         clock: Arc<dyn Clock>,
         ended: oneshot::Receiver<Result<(), SyncError>>,
@@ -46,6 +53,7 @@ impl SyncHandle {
         let (status, events) = reporter.listen();
         Self {
             commands,
+            listeners,
             status,
             events,
             clock,
@@ -73,7 +81,8 @@ impl SyncHandle {
         }
     }
 
-    /// Waits until every local change committed before the call has reached the store, except those in quarantine. Says nothing of other peers.
+    /// Waits until every local change committed before the call has reached the store, except those in quarantine, and those of rows with a
+    /// [held](Self::held_changes) change. Says nothing of other peers. While the coordinator is paused, or no store is there, it goes on waiting.
     ///
     /// Cancellation safe.
     ///
@@ -95,7 +104,7 @@ impl SyncHandle {
                 Err(SettleError::Timeout {
                     timeout,
                     pending: status.pending(),
-                    last_error: status.last_error.as_deref().unwrap_or("none").to_owned(),
+                    last_error: status.what_is_wrong(),
                 })
             }
         }
@@ -116,6 +125,14 @@ impl SyncHandle {
 
     pub(super) fn clock(&self) -> &dyn Clock {
         &*self.clock
+    }
+
+    pub(super) fn shared_clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    pub(super) fn listeners(&self) -> &Listeners {
+        &self.listeners
     }
 
     /// Looks for local changes now. Needed only where triggers are switched off.
@@ -182,7 +199,7 @@ pub enum SettleError {
         timeout: Duration,
         /// Changes still pending.
         pending: u64,
-        /// The last error of the coordinator, or `none`.
+        /// The last error of the coordinator, or that it is paused or has no store, or `none`.
         last_error: String,
     },
     /// The coordinator has stopped.

@@ -28,7 +28,9 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             Err(error) => {
                 let models = &self.setup.models;
                 self.queues.restore(chunk, |mark| match mark {
-                    Mark::Cursor(collection, _) | Mark::Reconciled(collection, _) => {
+                    Mark::Cursor(collection, _)
+                    | Mark::Reconciled(collection, _)
+                    | Mark::Burst(collection, _) => {
                         models.iter().position(|model| model.collection() == *collection)
                     }
                     Mark::Store(..) | Mark::AwaitPeer(_) => None,
@@ -41,27 +43,29 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     async fn fetch_and_apply(&mut self, chunk: &Chunk) -> Result<(), SyncError> {
         let started = self.setup.clock.now();
         let items = self.fetch(chunk).await?;
+        let (items, passage) = self.screen(items, &chunk.marks).await?;
         if off(Rule::Serial) && self.state.in_flight.is_none() {
             self.send().await?;
         }
         let batch = InboundBatch {
             items: &items,
             scopes: &self.setup.scopes,
-            marks: &chunk.marks,
+            marks: &passage.marks,
             transaction_rows_max: self.inbound_batching.rows(),
         };
         let applied = self.repository.apply(batch).await?;
         self.inbound_batching
             .record(chunk.len(), self.setup.clock.now().since(started));
-        self.remember(&chunk.marks);
+        self.remember(&passage.marks);
+        self.passed(&passage);
         self.reporter.applied(&items, &applied);
-        self.unpark |= !applied.changed.is_empty();
+        self.unpark |= !applied.changed.is_empty() || applied.left_scope > 0;
         // What cascaded from a remote delete, and what triggers of the app did, is a local change.
         self.local |= !applied.changed.is_empty();
         Ok(())
     }
 
-    async fn fetch(&mut self, chunk: &Chunk) -> Result<Vec<InboundItem>, SyncError> {
+    pub(super) async fn fetch(&mut self, chunk: &Chunk) -> Result<Vec<InboundItem>, SyncError> {
         let mut items = Vec::with_capacity(chunk.len());
         for (position, ids) in &chunk.ids {
             let model = self.model(*position);
@@ -79,7 +83,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     }
 
     /// What is durable now counts for the next observation too.
-    fn remember(&mut self, marks: &[Mark]) {
+    pub(super) fn remember(&mut self, marks: &[Mark]) {
         for mark in marks {
             match mark {
                 Mark::Cursor(collection, cursor) => {
@@ -90,6 +94,12 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 Mark::Reconciled(collection, scope) => {
                     if let Some(position) = self.position(collection) {
                         self.state.models[position].reconciled.clone_from(scope);
+                        self.arrived(position);
+                    }
+                }
+                Mark::Burst(collection, burst) => {
+                    if let Some(position) = self.position(collection) {
+                        self.state.models[position].burst.clone_from(burst);
                     }
                 }
                 Mark::Store(..) | Mark::AwaitPeer(_) => {}
@@ -102,7 +112,9 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         let parked = self.repository.parked().await?;
         let any = !parked.is_empty();
         for row in parked {
-            if let Some(position) = self.position(row.model.collection()) {
+            let position = self.position(row.model.collection());
+            if let Some(position) = position.filter(|position| self.looks_at(*position)) {
+                self.holds.exempt(position, std::iter::once(&row.id));
                 self.queues.push(position, [row.id]);
             }
         }

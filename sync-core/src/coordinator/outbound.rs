@@ -47,12 +47,12 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         if !self.local {
             return Ok(false);
         }
-        let apart = self.suspects.apart();
+        let apart = self.holds.apart_with(self.suspects.apart());
         let request = DraftRequest {
             operations_max: self.send_limit.min(self.outbound_batching.rows()),
             seed: self.reconciled && self.setup.config.seeds(),
             scopes: &self.setup.scopes,
-            rows: DraftRows::Except(apart),
+            rows: DraftRows::Except(&apart),
         };
         let started = self.setup.clock.now();
         let draft = self.repository.draft(request).await?;
@@ -120,7 +120,9 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             false => None,
         };
         let intent = read_back.as_ref().unwrap_or(intent);
-        self.repository.acknowledge(intent, &self.setup.scopes).await?;
+        let acknowledged = self.repository.acknowledge(intent, &self.setup.scopes).await?;
+        // A row that could not leave the scope before its children can now.
+        self.unpark |= acknowledged.left_scope > 0;
         self.state.acknowledged = Some(intent.batch.sequence);
         // A row of the app's own may be the one that a parked document waits for.
         self.unpark |= intent
@@ -207,7 +209,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     /// Whether the intent was applied is open. It is written again, unless it has failed often: then it is halved, so that one poisonous record is
     /// found and holds the others no longer.
     async fn fail(&mut self, intent: &Intent, error: StoreError) -> Result<Settled, SyncError> {
-        if matches!(error, StoreError::Closed) {
+        if matches!(error, StoreError::Closed | StoreError::Detached) {
             return Err(error.into());
         }
         let permanent = error.kind() == ErrorKind::Permanent;

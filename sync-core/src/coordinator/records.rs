@@ -57,6 +57,9 @@ pub enum RecordError {
     /// The database failed.
     #[error("the database failed")]
     Repository(#[from] RepositoryError),
+    /// The coordinator is paused and has released the database.
+    #[error("the coordinator is paused; resume it first")]
+    Paused,
     /// The coordinator has stopped.
     #[error("the coordinator has stopped")]
     Stopped,
@@ -178,8 +181,7 @@ impl SyncHandle {
         match select(stored, self.clock().sleep(timeout)).await {
             Either::Left((outcome, _)) => outcome,
             Either::Right(((), _)) => {
-                let status = self.status();
-                let last_error = status.borrow().last_error.as_deref().unwrap_or("none").to_owned();
+                let last_error = self.status().borrow().what_is_wrong();
                 Err(AwaitStoredError::Timeout { timeout, last_error })
             }
         }

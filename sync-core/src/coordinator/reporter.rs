@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::{broadcast, watch};
 
-use super::history::History;
+use super::{history::History, holds::HeldChange};
 use crate::{
     clock::Clock,
     descriptor::ModelDescriptor,
@@ -20,6 +20,7 @@ use crate::{
     limits::{ECHOES_REMEMBERED, EVENTS_KEPT},
     merge::Conflict,
     repository::{Applied, Finding, InboundItem, Incoming, PendingCount, Quarantined, RowRef},
+    scope::{ContextError, ModelScope},
     status::{CollectionStatus, Phase, SyncEvent, SyncStatus},
 };
 
@@ -194,6 +195,39 @@ impl Reporter {
         self.quarantined(&applied.quarantined);
     }
 
+    /// What belongs on this device of a collection, and what it waits for.
+    pub(super) fn scope(&self, collection: &'static str, scope: &ModelScope) {
+        let awaited = match scope {
+            ModelScope::Awaiting(parameters) => parameters.clone(),
+            ModelScope::Everything | ModelScope::Matching(_) => Vec::new(),
+        };
+        self.collection(collection, |status| status.awaiting_context = awaited);
+    }
+
+    pub(super) fn changing_scope(&self, collection: &'static str, changing: bool) {
+        self.collection(collection, |status| status.changing_scope = changing);
+    }
+
+    pub(super) fn scope_changed(&self, collection: &'static str) {
+        tracing::info!(collection, "the scope has changed");
+        self.changing_scope(collection, false);
+        self.event(SyncEvent::ScopeChanged { collection });
+    }
+
+    /// A value of the context does not fit the models: the old one stays.
+    pub(super) fn context_refused(&self, error: &ContextError) {
+        let error: Arc<str> = chain(error).into();
+        tracing::warn!(%error, "a value of the context was refused");
+        self.status
+            .send_modify(|status| status.context_error = Some(Arc::clone(&error)));
+        self.event(SyncEvent::ContextRefused { error });
+    }
+
+    pub(super) fn context_accepted(&self) {
+        self.status
+            .send_if_modified(|status| status.context_error.take().is_some());
+    }
+
     pub(super) fn conflicts(&mut self, conflicts: &[Conflict]) {
         let now = self.clock.wall();
         for conflict in conflicts {
@@ -222,6 +256,38 @@ impl Reporter {
                 reason,
             });
         }
+    }
+
+    /// More changes of one collection wait than are applied unasked.
+    pub(super) fn mass_change(&self, held: &HeldChange) {
+        let &HeldChange {
+            collection,
+            deletes,
+            overwrites,
+            rows,
+            ..
+        } = held;
+        tracing::warn!(
+            collection,
+            deletes,
+            overwrites,
+            rows,
+            "a mass change from the store is held"
+        );
+        self.event(SyncEvent::MassChangeHeld {
+            collection,
+            deletes,
+            overwrites,
+            rows,
+        });
+    }
+
+    /// So many changes of this collection are held.
+    pub(super) fn held(&self, collection: &'static str, count: u64) {
+        self.status.send_if_modified(|status| {
+            let status = status.collections.entry(collection).or_default();
+            std::mem::replace(&mut status.held, count) != count
+        });
     }
 
     pub(super) fn pending(&self, counts: &[PendingCount]) {

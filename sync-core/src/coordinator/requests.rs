@@ -23,6 +23,18 @@ pub(super) enum Request {
     Release(RowName, Release, Reply<()>),
 }
 
+impl Request {
+    fn refuse(self, error: RecordError) {
+        // Whoever gave up waiting needs no answer.
+        match self {
+            Self::Quarantine(reply) => drop(reply.send(Err(error))),
+            Self::Conflicts(reply) => drop(reply.send(Err(error))),
+            Self::Explain(_, reply) => drop(reply.send(Err(error))),
+            Self::Release(_, _, reply) => drop(reply.send(Err(error))),
+        }
+    }
+}
+
 /// A row as the app names it.
 pub(super) type RowName = (String, DocumentId);
 /// Where an answer goes.
@@ -55,6 +67,13 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             }
         }
         self.requests = waiting;
+    }
+
+    /// Answers what was asked while the database is released.
+    pub(super) fn refuse_requests(&mut self) {
+        for request in self.requests.drain(..) {
+            request.refuse(RecordError::Paused);
+        }
     }
 
     async fn explain(&mut self, row: RowName) -> Result<Explanation, RecordError> {
@@ -117,7 +136,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         self.local = true;
         self.unpark |= changed;
         if let Some(position) = self.position(row.model.collection()) {
-            let looks = row.model.direction().receives() && !matches!(release, Release::EditDocument(_));
+            let looks = self.looks_at(position) && !matches!(release, Release::EditDocument(_));
             if looks {
                 self.queues.push(position, [row.id]);
             }
@@ -130,7 +149,9 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         for record in self.repository.quarantine().await? {
             let position = self.position(record.model.collection());
             match (record.way, record.id, position) {
-                (Way::Inbound, Some(id), Some(position)) => self.queues.push(position, [id]),
+                (Way::Inbound, Some(id), Some(position)) if self.looks_at(position) => {
+                    self.queues.push(position, [id]);
+                }
                 (Way::Outbound, Some(id), Some(_)) => {
                     let model = record.model;
                     self.suspects.remember(RowRef { model, id }, now);
@@ -138,6 +159,20 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 _ => {}
             }
         }
+        Ok(())
+    }
+
+    /// The scope of this model is known now: its documents in quarantine are looked at, as at a start.
+    pub(super) async fn retry_quarantined_of(
+        &mut self,
+        position: usize,
+    ) -> Result<(), crate::repository::RepositoryError> {
+        let collection = self.model(position).collection();
+        let records = self.repository.quarantine().await?;
+        let inbound = records
+            .into_iter()
+            .filter(|record| record.way == Way::Inbound && record.model.collection() == collection);
+        self.queues.push(position, inbound.filter_map(|record| record.id));
         Ok(())
     }
 

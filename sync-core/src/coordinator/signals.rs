@@ -20,6 +20,8 @@ pub(super) enum Signal {
     Local,
     /// The store reports changes of the model at this position.
     Observed(usize, Result<ChangeBatch, StoreError>),
+    /// A value of the context that is followed may have changed.
+    Context,
     /// The time has come.
     Time,
 }
@@ -34,6 +36,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             repository,
             observations,
             queues,
+            setup,
             ..
         } = self;
         let mut waits: Vec<BoxFuture<'_, Signal>> = Vec::with_capacity(observations.len() + 3);
@@ -48,6 +51,9 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                         .boxed(),
                 );
             }
+        }
+        if setup.context.is_followed() {
+            waits.push(setup.context.changed().map(|()| Signal::Context).boxed());
         }
         if let Some(sleep) = time {
             waits.push(sleep.map(|()| Signal::Time).boxed());

@@ -5,17 +5,19 @@ use std::collections::HashSet;
 use super::{SyncError, engine::Engine};
 use crate::{
     hash::IdHash,
+    query::Query,
     repository::{Mark, Repository},
     rules::{Rule, off},
     startup::compare,
     status::Phase,
-    store::{Cursor, DocumentStore},
+    store::{Cursor, DocumentStore, StoreError},
 };
 
 impl<R: Repository, S: DocumentStore> Engine<R, S> {
     /// Compares store and database, and recovers where one of them is not that of last time. May be repeated.
     #[tracing::instrument(skip_all, fields(replica = %self.state.replica))]
     pub(super) async fn begin(&mut self) -> Result<(), SyncError> {
+        self.catch_up_with_database().await?;
         let identity = self.store.identity(self.state.replica).await?;
         if let Some(recovery) = compare(&self.state, &identity) {
             tracing::warn!(?recovery, "store and database do not continue where they stopped");
@@ -35,6 +37,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             self.state.store = Some(identity.store);
             self.state.frontier = frontier;
         }
+        self.restore_holds();
         self.retry_quarantined().await?;
         self.reporter.phase(if self.state.await_peer {
             Phase::AwaitingPeer
@@ -50,24 +53,42 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             if self.observations[model].is_some() || !self.model(model).direction().receives() {
                 continue;
             }
-            let scope = self.setup.scopes.query(self.model(model));
-            let resumable = self.store.capabilities().cursor
-                && match &self.state.models[model].reconciled {
-                    Some(done) => *done == scope || off(Rule::ScopeMark),
-                    None => false,
-                };
-            let cursor = self.state.models[model].cursor.clone().filter(|_| resumable);
+            let Some(scope) = self.setup.scopes.query(self.model(model)) else {
+                // Observed once its scope is known.
+                continue;
+            };
+            let cursor = self.state.models[model].cursor.clone();
+            let cursor = cursor.filter(|_| self.is_resumable(model));
             let observation = self
                 .store
                 .observe(self.model(model), &scope, cursor.as_ref())
-                .await?;
+                .await;
+            if matches!(observation, Err(StoreError::CursorLost)) {
+                // The next attempt compares everything.
+                self.state.models[model].cursor = None;
+            }
+            let observation = observation?;
             // Observed first and scanned afterwards, so that nothing falls between the two.
             if cursor.is_none() {
-                self.reconcile(model).await?;
+                self.reconcile(model, scope).await?;
+            } else {
+                self.arrived(model);
             }
             self.observations[model] = Some(observation);
         }
         Ok(())
+    }
+
+    /// Whether what has changed since the last run, or the last observation, is told by the cursor: the rows are those of this scope, as of then.
+    pub(super) fn is_resumable(&self, position: usize) -> bool {
+        let state = &self.state.models[position];
+        let same_scope = match &state.reconciled {
+            Some(done) => {
+                Some(done) == self.setup.scopes.query(self.model(position)).as_ref() || off(Rule::ScopeMark)
+            }
+            None => false,
+        };
+        self.store.capabilities().cursor && same_scope && state.cursor.is_some()
     }
 
     /// Observes everything anew, and reconciles all of it.
@@ -80,9 +101,8 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
 
     /// Queues every id that the store, the table or the known set has, and the marks of a complete reconcile.
     #[tracing::instrument(skip_all, fields(collection = self.model(position).collection()))]
-    async fn reconcile(&mut self, position: usize) -> Result<(), SyncError> {
+    async fn reconcile(&mut self, position: usize, scope: Query) -> Result<(), SyncError> {
         let model = self.model(position);
-        let scope = self.setup.scopes.query(model);
         let other_scope = self.state.models[position]
             .reconciled
             .as_ref()
@@ -99,10 +119,11 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         let unseen = self.repository.unseen(model, &seen).await?;
         tracing::debug!(store = scan.ids.len(), only_here = unseen.len(), "comparing");
         self.queues.clear(position);
+        self.holds.restart(position);
         self.queues.push(position, scan.ids);
         self.queues.push(position, unseen);
         self.mark_cursor(position, scan.cursor);
-        if self.state.models[position].reconciled.as_ref() != Some(&scope) {
+        if self.state.models[position].reconciled.as_ref() != Some(&scope) || self.is_under_way(position) {
             self.queues
                 .mark(position, Mark::Reconciled(model.collection(), Some(scope)));
         }

@@ -8,6 +8,7 @@ use crate::{
     id::DocumentId,
     repository::Remote,
     rules::{Rule, off},
+    scope::Belongs,
 };
 
 /// What to change, in one transaction.
@@ -72,7 +73,8 @@ impl Inbound {
 /// Decides what `remote`, the document of `id` as it is now (`None`: absent, deleted, a husk), does to the row.
 ///
 /// Scope is judged first, then a known hash ends it. A clean row takes the document as it is. A dirty row is merged three ways, field by field, against its base;
-/// then the base is the document. A delete wins over every unsent edit; an unsent insert is the later write of every field.
+/// then the base is the document. A delete wins over every unsent edit; an unsent insert is the later write of every field. While the scope is not known a clean
+/// row stays as it is.
 ///
 /// `state.row` may be left out for a row that is clean and known: it is not looked at, and taken to exist.
 #[must_use]
@@ -85,7 +87,9 @@ pub fn inbound(
     let meeting = Meeting { model, id };
     match (remote, &state.pending) {
         (Some(remote), pending) if state.known == Some(remote.hash) => match pending {
-            None if !remote.in_scope && !off(Rule::ScopeFirst) => meeting.leave(state, remote),
+            None if remote.belongs == Belongs::Elsewhere && !off(Rule::ScopeFirst) => {
+                meeting.leave(state, remote)
+            }
             // A change that no trigger saw, and the document is what it was: that is the base.
             Some(pending) if pending.base.is_none() && !pending.inserted => Inbound {
                 entries: EntriesChange::Rebase(Some(remote.image.clone())),
@@ -137,13 +141,13 @@ impl Meeting<'_> {
     }
 
     fn document_meets_clean(&self, state: &RowState, remote: &Remote) -> Inbound {
-        if !remote.in_scope {
-            let held = state.row.is_some() || state.known.is_some();
-            return if held {
-                self.leave(state, remote)
-            } else {
-                Inbound::default()
-            };
+        match remote.belongs {
+            Belongs::Here => {}
+            Belongs::Elsewhere if state.row.is_some() || state.known.is_some() => {
+                return self.leave(state, remote);
+            }
+            // What belongs here is looked at again as soon as that is known.
+            Belongs::Elsewhere | Belongs::Unknown => return Inbound::default(),
         }
         let known = KnownChange::Set(remote.hash);
         let unmet = state.row.as_ref().filter(|_| state.known.is_none());
@@ -222,7 +226,7 @@ impl Meeting<'_> {
                 pending: None,
                 known: Some(remote.hash),
             };
-            if leaves_scope(&clean, remote.in_scope) {
+            if leaves_scope(&clean, remote.belongs != Belongs::Elsewhere) {
                 return Inbound {
                     entries: EntriesChange::Drop,
                     conflict: result.conflict,

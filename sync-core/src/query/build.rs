@@ -140,6 +140,16 @@ impl From<Filter> for Query {
 }
 
 impl Query {
+    /// The documents for which `filter` holds too.
+    #[must_use]
+    pub fn and(mut self, filter: Filter) -> Self {
+        self.filter = Some(match self.filter {
+            Some(first) => first.and(filter),
+            None => filter,
+        });
+        self
+    }
+
     /// The query of a model's [`Scope`] and filter: each scope field equals the parameter of the same name, and the filter holds. `None`
     /// when the model has neither.
     ///

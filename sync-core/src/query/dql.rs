@@ -151,11 +151,15 @@ impl Rendering<'_> {
         if values.is_empty() {
             return Ok(NEVER.into());
         }
-        let chunks: Vec<_> = values
-            .chunks(IN_CHUNK)
-            .map(|chunk| format!("{name} IN {}", self.argument(Value::List(chunk.to_vec()))))
-            .collect();
-        Ok(format!("({} AND ({}))", present(&name), chunks.join(" OR ")))
+        let mut parts = Vec::new();
+        for values in by_type(values) {
+            parts.extend(
+                values
+                    .chunks(IN_CHUNK)
+                    .map(|chunk| format!("{name} IN {}", self.argument(Value::List(chunk.to_vec())))),
+            );
+        }
+        Ok(format!("({} AND ({}))", present(&name), parts.join(" OR ")))
     }
 
     /// Whether the field is of the operand's type. Ditto has predicates for three types, and names for all.
@@ -178,6 +182,24 @@ impl Rendering<'_> {
         self.arguments.insert(name, value);
         placeholder
     }
+}
+
+/// The values in lists of one type each: the engine finds nothing at all with a list of several types. Types count within lists and maps too,
+/// so each of these stands alone.
+fn by_type(values: Vec<Value>) -> Vec<Vec<Value>> {
+    let mut lists: Vec<Vec<Value>> = Vec::new();
+    for value in values {
+        let fitting = lists.iter_mut().find(|list| match (&list[0], &value) {
+            (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_)) => true,
+            (Value::List(_) | Value::Map(_), _) => false,
+            (first, value) => std::mem::discriminant(first) == std::mem::discriminant(value),
+        });
+        match fitting {
+            Some(list) => list.push(value),
+            None => lists.push(vec![value]),
+        }
+    }
+    lists
 }
 
 fn present(name: &str) -> String {

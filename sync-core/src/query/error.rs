@@ -60,6 +60,12 @@ pub enum QueryError {
 }
 
 impl QueryError {
+    /// Whether only SQL has no way to ask for it, while a document can be.
+    #[must_use]
+    pub fn is_about_columns(&self) -> bool {
+        matches!(self, Self::NotOrdered { .. } | Self::NotComparable { .. })
+    }
+
     /// Whether trying again may help: never, by itself.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

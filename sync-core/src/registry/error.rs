@@ -1,6 +1,6 @@
 //! Why a registry cannot be started: [`RegistryError`], [`StartError`].
 
-use crate::{error::ErrorKind, field::FieldKind, repository::RepositoryError};
+use crate::{error::ErrorKind, repository::RepositoryError, scope::ContextError};
 
 /// Why a registry cannot be started. Always permanent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,36 +43,21 @@ pub enum RegistryError {
         /// Of a model, and not expected.
         unexpected: Vec<String>,
     },
-    /// A context value that no scope and no filter asks for.
-    #[error("the context has a value for `{name}`, which no scope and no filter names; known are: {known}")]
-    UnknownParameter {
-        /// The parameter.
-        name: String,
-        /// Those that scopes and filters name.
-        known: String,
-    },
-    /// A context value is of another kind than the field it is compared with, so that it would match nothing.
+    /// The context does not fit the models.
+    #[error(transparent)]
+    Context(#[from] ContextError),
+    /// A link names what its target does not have. The derive refuses this when it compiles; adapters written by hand are asked at start.
     #[error(
-        "the context has {found} for `{name}`, which `{model}` compares with its field `{field}` ({kind:?})"
+        "`{model}` links to `{target}` by `{remote_key}`, which is neither its id nor a field of text or integers; known are: {known}"
     )]
-    ParameterKind {
-        /// The parameter.
-        name: String,
-        /// What it holds.
-        found: &'static str,
-        /// The type of the model, with its module.
+    Link {
+        /// The type that links, with its module.
         model: String,
-        /// The document name of the field.
-        field: String,
-        /// What the field holds.
-        kind: FieldKind,
-    },
-    /// A scope or a filter asks for a context value that was not given.
-    #[error("the context has no value for `{name}`, which a scope or a filter names; needed are: {known}")]
-    MissingParameter {
-        /// The parameter.
-        name: String,
-        /// Those that scopes and filters name.
+        /// The type that it links to, with its module.
+        target: String,
+        /// What the link names.
+        remote_key: &'static str,
+        /// The document fields of the target.
         known: String,
     },
 }

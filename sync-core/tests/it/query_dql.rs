@@ -72,6 +72,26 @@ fn a_long_in_is_split() {
 }
 
 #[test]
+fn an_in_of_several_types_is_split_because_the_engine_would_find_nothing() {
+    let values = [
+        Value::Int(1),
+        "a".into(),
+        Value::Float(1.5),
+        Value::List(vec!["b".into()]),
+    ];
+    let dql = Query::new(field("a").is_in(values))
+        .to_dql_where()
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        dql.text,
+        "(`a` IS NOT MISSING AND `a` IS NOT NULL AND (`a` IN :p0 OR `a` IN :p1 OR `a` IN :p2))"
+    );
+    let numbers = Value::List(vec![Value::Int(1), Value::Float(1.5)]);
+    assert_eq!(dql.arguments["p0"], numbers);
+}
+
+#[test]
 fn names_that_end_the_process_are_refused() {
     for collection in ["", "a\0b", &"x".repeat(256)] {
         let error = Query::all().to_dql(collection).unwrap_err();

@@ -180,9 +180,13 @@ impl Parser<'_> {
             let Some(Value::List(list)) = list else {
                 panic!("IN needs a list");
             };
+            // Measured: a list of several types finds nothing.
+            let of_one_type = list.windows(2).all(|pair| {
+                rank(&pair[0]) == rank(&pair[1]) && !matches!(pair[0], Value::List(_) | Value::Map(_))
+            });
             let truth = item
                 .filter(|item| !item.is_null())
-                .map(|item| list.iter().any(|element| order(&item, element).is_eq()));
+                .map(|item| of_one_type && list.iter().any(|element| order(&item, element).is_eq()));
             return Worth::Truth(truth);
         }
         let Some(Token::Sign(sign @ ("<" | "<=" | ">" | ">=" | "=" | "!="))) =

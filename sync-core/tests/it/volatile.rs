@@ -8,6 +8,7 @@ use ditto_sync_core::{
     intent::{Action, OutboxSeq},
     merge::{Outbound, Pending, RowState, inbound, outbound},
     repository::Remote,
+    scope::Belongs,
     value::Value,
 };
 use proptest::prelude::*;
@@ -56,7 +57,7 @@ fn remote(image: &Image) -> Remote {
     Remote {
         image: image.clone(),
         hash: ContentHash::of(&MODEL, image),
-        in_scope: true,
+        belongs: Belongs::Here,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The code of `derive(DittoAdapter)`.
 
 mod filter;
+mod link;
 
 use std::collections::HashMap;
 
@@ -35,12 +36,18 @@ pub(crate) fn adapter(input: &AdapterInput<'_>) -> TokenStream {
     let by_name: HashMap<String, &Handled<'_>> = by_name.collect();
     let checks = checks.chain(scope_checks(input, &by_name));
     let checks = checks.chain(filter::checks(input, &by_name));
-    let model = model(input, &ids, &fields);
+    let links: Vec<_> = ids.iter().chain(&fields).filter_map(link::Linking::of).collect();
+    let targets = links.iter().map(link::Linking::target);
+    let checks = checks.chain(links.iter().map(link::Linking::checks));
+    let hooks = hooks(input);
+    let model = model(input, &ids, &fields, &links);
     let implementation = implementation(input, &ids, &fields);
     let ident = input.ident;
     let items = quote! {
         #(#handles)*
+        #(#targets)*
         #(#checks)*
+        #hooks
         #model
         #implementation
         __ditto::inventory::submit! { __ditto::Registration::of::<#ident>() }
@@ -177,27 +184,35 @@ fn scope_checks(input: &AdapterInput<'_>, by_name: &HashMap<String, &Handled<'_>
 ///         .declared_in(::core::module_path!())
 ///         .with_scope(__ditto::Scope::All(&["branchId"]), __ditto::LeftScope::Delete);
 /// ```
-fn model(input: &AdapterInput<'_>, ids: &[Handled<'_>], fields: &[Handled<'_>]) -> TokenStream {
+fn model(
+    input: &AdapterInput<'_>,
+    ids: &[Handled<'_>],
+    fields: &[Handled<'_>],
+    links: &[link::Linking<'_>],
+) -> TokenStream {
     let type_name = input.ident.unraw().to_string();
     let collection = input.collection.value().map(|name| &name.text);
     let table = input.table.value().map(|name| &name.text).or(collection);
     let (id_count, field_count) = (ids.len(), fields.len());
     let ids = ids.iter().map(descriptor);
     let fields = fields.iter().map(descriptor);
-    let anchor = match input.anchor() {
-        Some(anchor) => quote!(__ditto::Some(#anchor)),
-        None => quote!(__ditto::None),
-    };
+    let anchor = anchor(input);
     let direction = input.direction.value().map(|direction| {
         let direction = variant("Direction", *direction);
         quote!(.with_direction(#direction))
     });
     let scope = with_scope(input);
     let filter = filter::with_filter(input);
+    let backup = input.backup.is_written().then(|| quote!(.with_backup()));
+    let hydration = input.hydrate_on_startup.is_written();
+    let hydration = hydration.then(|| quote!(.with_hydration()));
+    let hooks = input.hooks.is_written().then(|| quote!(.with_hooks(__HOOKS)));
+    let (links, with_links) = link::descriptors(links);
     let seed = (input.seed.value() == Some(&false)).then(|| quote!(.without_seeding()));
     quote! {
         static __ID_FIELDS: [__ditto::FieldDescriptor; #id_count] = [#(#ids),*];
         static __FIELDS: [__ditto::FieldDescriptor; #field_count] = [#(#fields),*];
+        #links
         static __MODEL: __ditto::ModelDescriptor =
             __ditto::ModelDescriptor::new(#type_name, #collection, #table, &__ID_FIELDS, &__FIELDS)
                 .with_anchor(#anchor)
@@ -205,7 +220,11 @@ fn model(input: &AdapterInput<'_>, ids: &[Handled<'_>], fields: &[Handled<'_>]) 
                 #direction
                 #scope
                 #filter
-                #seed;
+                #seed
+                #backup
+                #hydration
+                #hooks
+                #with_links;
     }
 }
 
@@ -239,6 +258,31 @@ fn default(Handled { field, handle }: &Handled<'_>) -> Option<TokenStream> {
     Some(quote!(.default_value(|| __ditto::TypedField::encode(&#handle, &#value))))
 }
 
+fn anchor(input: &AdapterInput<'_>) -> TokenStream {
+    match input.anchor() {
+        Some(anchor) => quote!(__ditto::Some(#anchor)),
+        None => quote!(__ditto::None),
+    }
+}
+
+/// The only place where `DittoHooks` is demanded of the struct: without it there is one error, at the attribute.
+///
+/// ```text
+/// impl __ditto::DeclaresHooks for Stock {}
+/// const __HOOKS: __ditto::Hooks = __ditto::hooks::<Stock>();
+/// ```
+fn hooks(input: &AdapterInput<'_>) -> Option<TokenStream> {
+    let word = input.hooks.word()?;
+    let ident = input.ident;
+    let mut shown = ident.clone();
+    shown.set_span(ident.span().located_at(word.span()));
+    let hooks = quote_spanned!(shown_at(word)=> __ditto::hooks::<#shown>());
+    Some(quote! {
+        impl __ditto::DeclaresHooks for #ident {}
+        const __HOOKS: __ditto::Hooks = #hooks;
+    })
+}
+
 fn with_scope(input: &AdapterInput<'_>) -> Option<TokenStream> {
     let left = input.left_scope.value().copied();
     let kind = match input.scope.value() {
@@ -264,12 +308,19 @@ fn with_scope(input: &AdapterInput<'_>) -> Option<TokenStream> {
 /// ```
 fn implementation(input: &AdapterInput<'_>, ids: &[Handled<'_>], fields: &[Handled<'_>]) -> TokenStream {
     let ident = input.ident;
+    let anchor = anchor(input);
     let document_id = document_id(ids);
     let to_document = to_document(fields);
     let from_document = from_document(input, ids, fields);
     quote! {
         #[automatically_derived]
         impl __ditto::DittoAdapter for #ident {
+            const KNOWN_FIELDS: __ditto::Option<__ditto::KnownFields> = __ditto::Some(__ditto::KnownFields {
+                ids: &__ID_FIELDS,
+                fields: &__FIELDS,
+                anchor: #anchor,
+            });
+
             fn descriptor() -> &'static __ditto::ModelDescriptor {
                 &__MODEL
             }

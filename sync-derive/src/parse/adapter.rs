@@ -1,17 +1,23 @@
 //! What the user wrote for `derive(DittoAdapter)`: [`AdapterInput`].
 
+mod link;
+mod values;
+
 use syn::{
-    Data, DeriveInput, Expr, ExprPath, Field, GenericArgument, Generics, Ident, Meta, Path, PathArguments,
-    Token, Type,
+    Data, DeriveInput, Field, GenericArgument, Generics, Ident, Meta, Path, PathArguments, Type,
     ext::IdentExt,
-    parse::{ParseStream, Parser},
-    punctuated::Punctuated,
-    token::Paren,
 };
 
+pub(crate) use self::{
+    link::Link,
+    values::{FieldDefault, Scope},
+};
+use self::{
+    link::link,
+    values::{default, filter, module, scope},
+};
 use super::{
-    Attr, Name, Variant, bool, choice, ditto_items, flag, path, shape_name, string, string_literal,
-    ungrouped, unknown_attribute, value_tokens,
+    Attr, Name, Variant, bool, choice, ditto_items, flag, path, shape_name, string, unknown_attribute,
 };
 use crate::{case::RenameRule, diagnostics::Diagnostics, filter::Filter};
 
@@ -26,12 +32,15 @@ const OF_STRUCT: &[&str] = &[
     "filter",
     "left_scope",
     "seed",
+    "backup",
+    "hydrate_on_startup",
+    "hooks",
     "crate",
 ];
 
 /// The attributes of a field.
 const OF_FIELD: &[&str] = &[
-    "id", "rename", "column", "skip", "counter", "json", "with", "storage", "default", "volatile",
+    "id", "rename", "column", "skip", "counter", "json", "with", "storage", "default", "volatile", "link",
 ];
 
 const DIRECTIONS: [(&str, Variant); 3] = [
@@ -67,15 +76,11 @@ pub(crate) struct AdapterInput<'a> {
     pub(crate) filter: Attr<Filter>,
     pub(crate) left_scope: Attr<Variant>,
     pub(crate) seed: Attr<bool>,
+    pub(crate) backup: Attr<()>,
+    pub(crate) hydrate_on_startup: Attr<()>,
+    pub(crate) hooks: Attr<()>,
     pub(crate) runtime: Attr<Path>,
     pub(crate) fields: Vec<FieldInput<'a>>,
-}
-
-/// The fields of `scope(..)`.
-pub(crate) struct Scope {
-    /// Whether one match is enough.
-    pub(crate) any: bool,
-    pub(crate) fields: Vec<Ident>,
 }
 
 /// A field as it was written, names resolved.
@@ -92,18 +97,11 @@ pub(crate) struct FieldInput<'a> {
     pub(crate) storage: Attr<Variant>,
     pub(crate) default: Attr<FieldDefault>,
     pub(crate) volatile: Attr<()>,
+    pub(crate) link: Attr<Link>,
     /// Its name in documents.
     pub(crate) document_name: Name,
     /// Its column in the table.
     pub(crate) column_name: Name,
-}
-
-/// What stands for a missing document field.
-pub(crate) enum FieldDefault {
-    /// The type's `Default`.
-    OfType,
-    /// What this function returns.
-    Function(ExprPath),
 }
 
 impl<'a> AdapterInput<'a> {
@@ -128,6 +126,9 @@ impl<'a> AdapterInput<'a> {
             filter: Attr::default(),
             left_scope: Attr::default(),
             seed: Attr::default(),
+            backup: Attr::default(),
+            hydrate_on_startup: Attr::default(),
+            hooks: Attr::default(),
             runtime: Attr::default(),
             fields: Vec::new(),
         };
@@ -176,16 +177,14 @@ impl<'a> AdapterInput<'a> {
         }
     }
 
-    /// The path of a default is expanded outside of the impl, where `Self` has no meaning.
+    /// The paths of defaults and links are expanded outside of the impl, where `Self` has no meaning.
     fn name_self(&mut self) {
         for field in &mut self.fields {
-            if let Some(FieldDefault::Function(function)) = &mut field.default.value
-                && let Some(first) = function.path.segments.first_mut()
-                && first.ident == "Self"
-            {
-                let span = first.ident.span();
-                first.ident = self.ident.clone();
-                first.ident.set_span(span);
+            if let Some(FieldDefault::Function(function)) = &mut field.default.value {
+                name_self(&mut function.path, self.ident);
+            }
+            if let Some(link) = &mut field.link.value {
+                name_self(&mut link.target, self.ident);
             }
         }
     }
@@ -204,6 +203,9 @@ impl<'a> AdapterInput<'a> {
             "left_scope" => self.left_scope.write(word, choice(meta, &LEFT_SCOPES, out), out),
             "filter" => self.filter.write(word, filter(meta, out), out),
             "seed" => self.seed.write(word, bool(meta, out), out),
+            "backup" => self.backup.write(word, flag(meta, out), out),
+            "hydrate_on_startup" => self.hydrate_on_startup.write(word, flag(meta, out), out),
+            "hooks" => self.hooks.write(word, flag(meta, out), out),
             "crate" => self.runtime.write(word, path(meta, out), out),
             _ => return unknown_attribute(word, OF_STRUCT, ("a field", OF_FIELD), out),
         }
@@ -252,6 +254,7 @@ impl<'a> FieldInput<'a> {
             storage: Attr::default(),
             default: Attr::default(),
             volatile: Attr::default(),
+            link: Attr::default(),
             document_name: Name::of(ident),
             column_name: Name::of(ident),
         };
@@ -292,98 +295,21 @@ impl<'a> FieldInput<'a> {
             "storage" => self.storage.write(word, choice(meta, &STORAGES, out), out),
             "default" => self.default.write(word, default(meta, out), out),
             "volatile" => self.volatile.write(word, flag(meta, out), out),
+            "link" => self.link.write(word, link(meta, out), out),
             _ => return unknown_attribute(word, OF_FIELD, ("the struct", OF_STRUCT), out),
         }
         None
     }
 }
 
+fn name_self(path: &mut Path, ident: &Ident) {
+    if let Some(first) = path.segments.first_mut().filter(|first| first.ident == "Self") {
+        let span = first.ident.span();
+        first.ident = ident.clone();
+        first.ident.set_span(span);
+    }
+}
+
 fn named(field: &Field) -> Option<(&Field, &Ident)> {
     Some((field, field.ident.as_ref()?))
-}
-
-/// `default` or `default = path::of::function`.
-fn default(meta: &Meta, diagnostics: &mut Diagnostics) -> Option<FieldDefault> {
-    let value = match meta {
-        Meta::Path(_) => return Some(FieldDefault::OfType),
-        Meta::NameValue(pair) => Some(ungrouped(&pair.value)),
-        Meta::List(_) => None,
-    };
-    if let Some(Expr::Path(path)) = value {
-        return Some(FieldDefault::Function(path.clone()));
-    }
-    diagnostics.over(
-        value_tokens(meta),
-        "expected `default` or the path of a function: `default = function`",
-    );
-    None
-}
-
-/// `with = path::of::module`.
-fn module(meta: &Meta, diagnostics: &mut Diagnostics) -> Option<Path> {
-    if let Meta::NameValue(pair) = meta
-        && let Expr::Path(ExprPath {
-            qself: None, path, ..
-        }) = ungrouped(&pair.value)
-        && path.segments.iter().all(|segment| segment.arguments.is_none())
-    {
-        return Some(path.clone());
-    }
-    diagnostics.over(
-        value_tokens(meta),
-        "expected the path of a module: `with = module`",
-    );
-    None
-}
-
-/// `scope(field, ..)` or `scope(any(field, ..))`.
-fn scope(meta: &Meta, diagnostics: &mut Diagnostics) -> Option<Scope> {
-    const EXPECTED: &str = "expected the names of fields: `scope(field, ..)` or `scope(any(field, ..))`";
-    let Meta::List(list) = meta else {
-        diagnostics.over(meta, EXPECTED);
-        return None;
-    };
-    match read_scope.parse2(list.tokens.clone()) {
-        Ok(scope) if !scope.fields.is_empty() => Some(scope),
-        _ => {
-            diagnostics.over(meta, EXPECTED);
-            None
-        }
-    }
-}
-
-/// `filter = "boolean expression"`.
-fn filter(meta: &Meta, diagnostics: &mut Diagnostics) -> Option<Filter> {
-    let literal = string_literal(meta, diagnostics)?;
-    match Filter::read(&literal) {
-        Ok(filter) => Some(filter),
-        Err(message) => {
-            diagnostics.at(literal.span(), message);
-            None
-        }
-    }
-}
-
-fn read_scope(input: ParseStream<'_>) -> syn::Result<Scope> {
-    // A field may be called `any`; only with parentheses is it the word.
-    let is_any = input.peek(Ident) && input.peek2(Paren) && input.fork().parse::<Ident>()? == "any";
-    if !is_any {
-        return Ok(Scope {
-            any: false,
-            fields: read_names(input)?,
-        });
-    }
-    input.parse::<Ident>()?;
-    let inside;
-    syn::parenthesized!(inside in input);
-    input.parse::<Option<Token![,]>>()?;
-    Ok(Scope {
-        any: true,
-        fields: read_names(&inside)?,
-    })
-}
-
-fn read_names(input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
-    let names = Punctuated::<Ident, Token![,]>::parse_terminated_with(input, Ident::parse_any)?;
-    Ok(names.into_iter().collect())
 }

@@ -42,6 +42,7 @@ pub(crate) fn adapter(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
     counters_are_detected(input, diagnostics);
     a_field_has_one_conversion(input, diagnostics);
     json_is_text(input, diagnostics);
+    links_name_rows(input, diagnostics);
     documents_leave_the_store_its_id(input, diagnostics);
     the_anchor_is_free(input, diagnostics);
     document_names_differ(input, diagnostics);
@@ -49,6 +50,7 @@ pub(crate) fn adapter(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
     the_scope_names_mapped_fields(input, diagnostics);
     the_filter_names_mapped_fields(input, diagnostics);
     left_scope_has_a_scope(input, diagnostics);
+    what_is_hydrated_receives(input, diagnostics);
 }
 
 /// Fields are matched with columns and document fields by name, so they need one.
@@ -158,6 +160,7 @@ fn skipped_fields_say_nothing_else(input: &AdapterInput<'_>, diagnostics: &mut D
             field.storage.word(),
             field.default.word(),
             field.volatile.word(),
+            field.link.word(),
         ];
         for word in pointless.into_iter().flatten() {
             let message = format!("`{word}` has no meaning on a skipped field");
@@ -212,6 +215,22 @@ fn json_is_text(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
             .filter(|_| field.storage.value() != Some(&Variant("Text")))
         {
             diagnostics.at(word.span(), "a `json` field is stored as text");
+        }
+    }
+}
+
+/// What a sum or a structure holds names no row. Of other types the compiler is asked.
+fn links_name_rows(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    for field in input.mapped_fields() {
+        let Some(word) = field.link.word() else {
+            continue;
+        };
+        for other in [field.counter.word(), field.json.word()].into_iter().flatten() {
+            let message = format!("a field cannot be both `{other}` and `{word}`");
+            diagnostics.at(word.span(), message);
+        }
+        if let Some(remote_key) = field.link.value().and_then(|link| link.remote_key.value()) {
+            is_a_name("remote_key", remote_key, diagnostics);
         }
     }
 }
@@ -360,6 +379,15 @@ fn left_scope_has_a_scope(input: &AdapterInput<'_>, diagnostics: &mut Diagnostic
             word.span(),
             "`left_scope` has no meaning without `scope(..)` or `filter`",
         );
+    }
+}
+
+/// Documents are not fetched for a table that takes none.
+fn what_is_hydrated_receives(input: &AdapterInput<'_>, diagnostics: &mut Diagnostics) {
+    let only_sends = input.direction.value() == Some(&Variant("SendOnly"));
+    if let Some(word) = input.hydrate_on_startup.word().filter(|_| only_sends) {
+        let message = "`hydrate_on_startup` has no meaning for a model that only sends";
+        diagnostics.at(word.span(), message);
     }
 }
 

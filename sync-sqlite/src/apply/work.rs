@@ -5,6 +5,7 @@ use std::{cmp::Reverse, collections::HashSet};
 use ditto_sync_core::{
     hash::IdHash,
     repository::{InboundItem, Incoming, RepositoryError, RowRef},
+    scope::Belongs,
 };
 
 use crate::{
@@ -25,7 +26,7 @@ impl Work<'_> {
     /// Whether the row is to be there afterwards.
     pub(super) fn is_upsert(&self) -> bool {
         match &self.item.incoming {
-            Incoming::Present(remote) => remote.in_scope,
+            Incoming::Present(remote) => remote.belongs != Belongs::Elsewhere,
             Incoming::Unreadable { .. } => true,
             Incoming::Absent => false,
         }
@@ -47,7 +48,7 @@ impl Work<'_> {
         let known = memory.known(self.model).get(self.id);
         match &self.item.incoming {
             Incoming::Absent => known.is_none(),
-            Incoming::Present(remote) => remote.in_scope && known == Some(remote.hash),
+            Incoming::Present(remote) => remote.belongs != Belongs::Elsewhere && known == Some(remote.hash),
             Incoming::Unreadable { .. } => false,
         }
     }

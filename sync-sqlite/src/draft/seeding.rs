@@ -27,8 +27,7 @@ impl Drafting<'_> {
     ) -> Result<bool, Fault> {
         let sql = &self.session.models()[model];
         let unusable = memory.models[model].unusable.is_some();
-        let seeds = sql.model.direction().sends() && sql.model.seeds();
-        if memory.persisted.seeded[model] || !seeds || unusable {
+        if memory.persisted.seeded[model] || !self.request.seeds(sql.model) || unusable {
             return Ok(false);
         }
         let mut seeding = memory.models[model].seeding.clone();

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use ditto_sync_core::{column::ColumnValue, repository::RepositoryError};
+use ditto_sync_core::{column::ColumnValue, id::DocumentId, live::Origin, repository::RepositoryError};
 
 use super::{Fault, ModelSql, Persisted};
 use crate::{
@@ -115,7 +115,7 @@ impl Memory {
         if self.doubtful {
             self.persisted = Persisted::load(native, models)?;
             for (memory, sql) in self.models.iter_mut().zip(models) {
-                memory.outbox = Outbox::default();
+                memory.outbox.reset();
                 memory.troubles = Troubles::load(native, sql.number)?;
                 memory.seeding = Seeding::default();
                 if self.fresh {
@@ -171,7 +171,7 @@ impl Memory {
     /// Reads all outboxes and troubles again: a part of the transaction was rolled back.
     pub(crate) fn read_again(&mut self, native: &Native<'_>, models: &[ModelSql]) -> Result<(), Fault> {
         for (memory, sql) in self.models.iter_mut().zip(models) {
-            memory.outbox = Outbox::default();
+            memory.outbox.reset();
             memory.troubles = Troubles::load(native, sql.number)?;
         }
         self.read_outboxes(native, models)
@@ -183,6 +183,11 @@ impl Memory {
             .known
             .as_ref()
             .expect("known sets are loaded before they are asked")
+    }
+
+    /// We are changing this row: who listens is told, once that is committed.
+    pub(crate) fn touch(&mut self, model: usize, id: &DocumentId) {
+        self.models[model].outbox.feed.touch(id, Origin::Remote);
     }
 
     /// Changes a known set with this transaction.

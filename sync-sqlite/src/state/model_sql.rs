@@ -36,6 +36,11 @@ pub(crate) struct ModelSql {
     pub(crate) next_keys: String,
     pub(crate) outbox: OutboxSql,
     pub(crate) known: String,
+    /// What rows are selected with a condition from.
+    table: String,
+    key: String,
+    all: String,
+    not_null: String,
 }
 
 /// Statements for one model's outbox.
@@ -98,7 +103,28 @@ impl ModelSql {
             next_keys: next(&key),
             outbox: OutboxSql::new(layout),
             known: format!("main.{}", layout.known),
+            table,
+            key,
+            all,
+            not_null,
         }
+    }
+
+    /// `arguments of the clause, (after key,) limit -> key, columns`; rows in key order. Its parameters are plain `?`.
+    pub(crate) fn select_where(&self, clause: &str, behind_a_key: bool) -> String {
+        let Self {
+            table,
+            key,
+            all,
+            not_null,
+            ..
+        } = self;
+        let places = vec!["?"; self.keys()].join(", ");
+        let behind = match behind_a_key {
+            true => format!(" AND ({key}) > ({places})"),
+            false => String::new(),
+        };
+        format!("SELECT {all} FROM {table} WHERE {not_null} AND ({clause}){behind} ORDER BY {key} LIMIT ?")
     }
 
     pub(crate) fn keys(&self) -> usize {

@@ -29,6 +29,8 @@ const LAST_ACKNOWLEDGED: &str = "acknowledged";
 const STORE: &str = "store";
 const FRONTIER: &str = "frontier";
 const AWAIT_PEER: &str = "await_peer";
+/// With the number of the model behind it.
+const BURST: &str = "burst ";
 
 /// What the coordinator as a whole has recorded.
 #[derive(Debug)]
@@ -69,6 +71,7 @@ impl Persisted {
                 is_seeded = select.column_i64(2) != 0;
             }
             select.reset();
+            state.burst = get(native, &burst_key(sql))?;
             states.push(state);
             seeded.push(is_seeded);
         }
@@ -141,6 +144,7 @@ impl Persisted {
                 self.store.as_ref() == Some(store) && (frontier.is_none() || self.frontier == *frontier)
             }
             Mark::AwaitPeer(awaiting) => self.await_peer == *awaiting,
+            Mark::Burst(collection, burst) => state(collection).is_none_or(|state| state.burst == *burst),
         }
     }
 
@@ -173,6 +177,12 @@ impl Persisted {
                     }
                 }
                 Mark::AwaitPeer(awaiting) => self.set_await_peer(native, *awaiting)?,
+                Mark::Burst(collection, burst) => {
+                    if let Some(at) = position(models, collection) {
+                        put(native, &burst_key(&models[at]), burst.as_ref())?;
+                        self.models[at].burst.clone_from(burst);
+                    }
+                }
             }
         }
         Ok(changed)
@@ -202,6 +212,9 @@ impl Persisted {
     /// Makes everything be compared again: cursors and reconciled scopes are forgotten.
     pub(crate) fn forget_progress(&mut self, native: &Native<'_>) -> Result<(), Fault> {
         native.execute("UPDATE main.ditto_sync_models SET cursor = NULL, reconciled = NULL")?;
+        native.execute(&format!(
+            "DELETE FROM main.ditto_sync_meta WHERE key LIKE '{BURST}%'"
+        ))?;
         self.models.fill(ModelState::default());
         Ok(())
     }
@@ -362,6 +375,10 @@ fn load_intent(native: &Native<'_>, models: &[ModelSql], sequence: u64) -> Resul
     }
     let find = |collection: &str| position(models, collection).map(|at| models[at].model);
     Ok(Some(codec::decode_intent(select.column_blob(0)?, find)?))
+}
+
+fn burst_key(sql: &ModelSql) -> String {
+    format!("{BURST}{}", sql.number)
 }
 
 fn position(models: &[ModelSql], collection: &str) -> Option<usize> {

@@ -5,6 +5,8 @@
 pub mod applying;
 pub mod bench;
 pub mod constraints;
+pub mod holding;
+pub mod listening;
 pub mod memory_fixture;
 pub mod merging;
 pub mod models;
@@ -58,7 +60,8 @@ pub trait RepositoryFixture: Send {
 macro_rules! repository_contract {
     ($fixture:expr) => {
         $crate::repository_contract!(@module $fixture;
-            preparing: a_fresh_database_has_no_past, preparing_again_writes_nothing, a_second_coordinator_on_the_same_handle_is_refused, a_second_coordinator_is_refused,
+            preparing: a_fresh_database_has_no_past, preparing_again_writes_nothing, the_state_is_what_the_next_start_finds,
+                a_second_coordinator_on_the_same_handle_is_refused, a_second_coordinator_is_refused,
                 a_closed_database_opens_again, changes_of_the_app_are_captured_while_nothing_runs, a_change_of_the_app_wakes,
                 a_cancelled_wait_misses_nothing;
             sending: an_insert_is_sent_whole, an_update_is_sent_as_the_fields_that_differ, a_counter_is_sent_as_its_increment,
@@ -94,6 +97,12 @@ macro_rules! repository_contract {
                 an_edit_that_does_not_fit_changes_nothing, a_discarded_document_is_ignored_until_it_changes,
                 an_edited_document_becomes_the_row_and_is_sent, an_edited_document_survives_a_crash,
                 what_is_not_in_quarantine_cannot_be_released, a_row_is_traced, a_draft_leaves_out_what_it_is_told_to;
+            listening: changes_of_the_app_are_heard, a_change_acknowledged_between_two_looks_is_heard, a_change_taken_back_is_heard,
+                changes_of_the_store_are_heard, a_merge_is_heard, a_row_that_leaves_is_heard, only_what_is_listened_to_is_heard,
+                a_cancelled_hearing_misses_nothing, what_changes_while_it_is_closed_is_heard, rows_are_read_and_selected,
+                an_unreadable_row_is_listed_with_the_reason;
+            holding: what_documents_would_do_is_told_and_not_done, a_parked_delete_weighs_nothing, a_rejected_delete_becomes_an_insert,
+                a_rejected_overwrite_becomes_an_update, a_rejection_leaves_everything_else_alone, a_burst_is_durable;
             random: the_base_is_what_was_last_agreed_on, counters_equal_the_sum_of_all_increments, it_agrees_with_the_repository_in_memory;
         );
     };

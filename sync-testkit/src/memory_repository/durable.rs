@@ -8,12 +8,14 @@ use std::{
 };
 
 use ditto_sync_core::{
+    breaker::Burst,
     column::Image,
     descriptor::{LeftScope, ModelDescriptor, RowError},
     document::Document,
     hash::ContentHash,
     id::DocumentId,
     intent::{Intent, OutboxSeq, ReplicaId},
+    live::Origin,
     merge::{Conflict, Pending, RowState, leaves_scope},
     query::Query,
     repository::{Mark, ModelState, RowRef, SyncState},
@@ -22,7 +24,7 @@ use ditto_sync_core::{
     store::{Cursor, Frontier, StoreId},
 };
 
-use super::constraints::Constraints;
+use super::{constraints::Constraints, live::Feed};
 
 /// How many acknowledged intents are kept, for a store that loses its newest commits.
 const RETAINED_MAX: usize = 10;
@@ -46,6 +48,7 @@ pub(super) struct Durable {
     pub(super) conflict_times: Vec<SystemTime>,
     /// Transactions that have asked for the time.
     pub(super) ticks: u64,
+    pub(super) feed: Feed,
 }
 
 /// An acknowledged intent that can still be taken back.
@@ -74,6 +77,7 @@ pub(super) struct Table {
     pub(super) ignored: BTreeMap<DocumentId, Unreadable>,
     pub(super) cursor: Option<Cursor>,
     pub(super) reconciled: Option<Query>,
+    pub(super) burst: Option<Burst>,
 }
 
 /// One captured change.
@@ -128,6 +132,7 @@ impl Table {
             ignored: BTreeMap::new(),
             cursor: None,
             reconciled: None,
+            burst: None,
         }
     }
 
@@ -216,6 +221,7 @@ impl Durable {
         kind: super::CaptureKind,
         old: Option<Image>,
     ) {
+        self.touch(model, id, Origin::Local);
         if !self.table(model).captured {
             return;
         }
@@ -235,6 +241,7 @@ impl Durable {
             Some(table) => ModelState {
                 cursor: table.cursor.clone(),
                 reconciled: table.reconciled.clone(),
+                burst: table.burst.clone(),
             },
             None => ModelState::default(),
         };
@@ -275,6 +282,11 @@ impl Durable {
                 Mark::Store(store, frontier) => {
                     changed |= replace(&mut self.store, &Some(store.clone()));
                     changed |= replace(&mut self.frontier, frontier);
+                }
+                Mark::Burst(collection, burst) => {
+                    if let Some(table) = self.tables.get_mut(collection) {
+                        changed |= replace(&mut table.burst, burst);
+                    }
                 }
                 Mark::AwaitPeer(await_peer) => changed |= replace(&mut self.await_peer, await_peer),
             }
@@ -334,7 +346,9 @@ impl Durable {
         {
             return false;
         }
+        self.touch(model, id, Origin::Remote);
         for row in cascade {
+            self.touch(row.model, &row.id, Origin::Remote);
             let table = self.table(row.model);
             table.rows.remove(&row.id);
             table.known.remove(&row.id);
@@ -361,6 +375,7 @@ impl Durable {
             table.ignored.clear();
             table.cursor = None;
             table.reconciled = None;
+            table.burst = None;
         }
     }
 }

@@ -5,8 +5,10 @@ use std::collections::{HashSet, VecDeque};
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
     id::DocumentId,
+    live::Origin,
     merge::{EntriesChange, Inbound, KnownChange, RowChange, inbound},
     repository::{Applied, InboundBatch, InboundItem, Incoming, Quarantined, Remote, RowRef, Way},
+    scope::Belongs,
 };
 
 use super::durable::{Durable, Unreadable};
@@ -52,7 +54,11 @@ impl<'a> Arrival<'a> {
         items.sort_by_key(|item| {
             let depth = i64::try_from(durable.depth(item.model)).unwrap_or(i64::MAX);
             match &item.incoming {
-                Incoming::Absent | Incoming::Present(Remote { in_scope: false, .. }) => (1, -depth),
+                Incoming::Absent
+                | Incoming::Present(Remote {
+                    belongs: Belongs::Elsewhere,
+                    ..
+                }) => (1, -depth),
                 Incoming::Present(_) | Incoming::Unreadable { .. } => (0, depth),
             }
         });
@@ -170,6 +176,7 @@ impl Durable {
             }
             RowChange::Put(image) => {
                 self.table(model).rows.insert(id.clone(), image.clone());
+                self.touch(model, id, Origin::Remote);
                 outcome.applied.changed.push(row());
             }
             RowChange::Delete => {
@@ -181,6 +188,7 @@ impl Durable {
                     self.erase_captured(child.model, &child.id);
                 }
                 if self.table(model).rows.remove(id).is_some() {
+                    self.touch(model, id, Origin::Remote);
                     outcome.applied.changed.push(row());
                 }
             }

@@ -29,7 +29,7 @@ impl Durable {
         let mut operations: Vec<Operation> = Vec::new();
         let mut dropped = Vec::new();
         let mut news = false;
-        for RowRef { model, id } in self.to_send(models, request.seed) {
+        for RowRef { model, id } in self.to_send(models, request) {
             if !request.rows.admit(model, IdHash::of(&id)) {
                 continue;
             }
@@ -127,7 +127,7 @@ impl Durable {
     }
 
     /// The rows to look at: dirty ones, longest waiting first, then those no store has met, parents first.
-    fn to_send(&self, models: &[&'static ModelDescriptor], seed: bool) -> Vec<RowRef> {
+    fn to_send(&self, models: &[&'static ModelDescriptor], request: DraftRequest<'_>) -> Vec<RowRef> {
         let mut sending: Vec<_> = models
             .iter()
             .copied()
@@ -152,7 +152,7 @@ impl Durable {
         }
         dirty.sort_by_key(|(first, _)| *first);
         let mut rows: Vec<_> = dirty.into_iter().map(|(_, row)| row).collect();
-        for table in tables.iter().filter(|table| seed && table.model.seeds()) {
+        for table in tables.iter().filter(|table| request.seeds(table.model)) {
             let unmet = table.rows.keys().filter(|id| {
                 !table.known.contains_key(*id)
                     && !table.outbox.contains_key(*id)

@@ -6,6 +6,7 @@ use ditto_sync_core::{
     hash::ContentHash,
     id::DocumentId,
     intent::{Action, Operation, OutboxSeq, ReplicaId},
+    live::Origin,
     merge::{Conflict, ConflictKind, FieldConflict, Unacknowledged, unacknowledge},
     repository::Recovery,
     rules::{Rule, off},
@@ -84,6 +85,7 @@ impl Durable {
                     table.rows.insert(id.clone(), row);
                 }
                 table.pend_again(id, kind, base);
+                self.touch(model, id, Origin::Remote);
                 None
             }
         }

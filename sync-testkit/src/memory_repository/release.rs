@@ -8,6 +8,7 @@ use ditto_sync_core::{
     hash::ContentHash,
     id::DocumentId,
     intent::{Action, BatchId, Expect, Intent, Operation, OutboxSeq, Record, ReplicaId, Undo},
+    live::Origin,
     merge::{Conflict, ConflictKind, FieldConflict, Outbound, Pending, RowState, outbound},
     quarantine::{Content, QuarantineRecord, Release, Released},
     repository::{RowRef, Way},
@@ -131,6 +132,7 @@ impl Durable {
             }
             self.table(model).rows.remove(id);
         }
+        self.touch(model, id, Origin::Remote);
         let table = self.table(model);
         table.drop_entries(id, None);
         table.held_back.remove(id);

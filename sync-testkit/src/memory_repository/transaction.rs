@@ -77,6 +77,7 @@ impl MemoryRepository {
     ) -> Result<T, RepositoryError> {
         pause().await;
         let result = self.commit(action, work);
+        self.shared.touched.notify_waiters();
         pause().await;
         result
     }

@@ -18,8 +18,8 @@ use ditto_sync_core::{
     quarantine::{QuarantineRecord, Release, Released},
     query::Query,
     repository::{
-        Acknowledged, Applied, Draft, DraftRequest, InboundBatch, Mark, PendingCount, Quarantined, Recovered,
-        Recovery, Repository, RepositoryError, RowRef, SyncState,
+        Acknowledged, Applied, Draft, DraftRequest, InboundBatch, InboundItem, Mark, PendingCount,
+        Quarantined, Recovered, Recovery, Repository, RepositoryError, RowRef, SyncState, Weighed,
     },
     scope::Scopes,
     store::{Capabilities, Cursor, DocumentStore, Frontier, Scan, StoreError, StoreIdentity, WriteOutcome},
@@ -207,6 +207,10 @@ impl Repository for WatchedRepository {
         self.inner.prepare(models).await
     }
 
+    async fn state(&self) -> Result<SyncState, RepositoryError> {
+        self.call(self.inner.state(), |_, _| {}).await
+    }
+
     async fn changed(&self) {
         self.inner.changed().await;
     }
@@ -306,6 +310,18 @@ impl Repository for WatchedRepository {
 
     async fn conflicts(&self) -> Result<Vec<ConflictReport>, RepositoryError> {
         self.call(Repository::conflicts(&self.inner), |_, _| {}).await
+    }
+
+    async fn weigh(
+        &self,
+        model: &'static ModelDescriptor,
+        items: &[&InboundItem],
+    ) -> Result<Weighed, RepositoryError> {
+        self.call(self.inner.weigh(model, items), |_, _| {}).await
+    }
+
+    async fn reject(&self, items: &[InboundItem], marks: &[Mark]) -> Result<Vec<RowRef>, RepositoryError> {
+        self.call(self.inner.reject(items, marks), |_, _| {}).await
     }
 
     async fn close(&self) {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends there")]
 
 mod coordinator;
+mod lifecycle;
 mod memory_store;
 mod quarantine;
 mod remote_store;

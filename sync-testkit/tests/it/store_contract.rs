@@ -1,5 +1,6 @@
-//! The memory store passes the store contract in both flavors.
+//! The memory store passes the store contract in both flavors, and so does a slot that holds it.
 
+use ditto_sync_core::store::{DocumentStore, StoreSlot};
 use ditto_sync_testkit::{Flavor, MemoryConfig, MemoryHub, MemoryStore, contract::store::StoreFixture};
 
 mod ditto_flavor {
@@ -8,6 +9,10 @@ mod ditto_flavor {
 
 mod mesh_flavor {
     ditto_sync_testkit::store_contract!(super::MemoryFixture::new(super::Flavor::Mesh));
+}
+
+mod in_a_slot {
+    ditto_sync_testkit::store_contract!(super::SlotFixture(super::MemoryFixture::new(super::Flavor::Mesh)));
 }
 
 #[tokio::test]
@@ -54,5 +59,47 @@ impl StoreFixture for MemoryFixture {
 
     async fn settle(&self, _: &MemoryStore, _: &MemoryStore) {
         self.0.network().drain();
+    }
+}
+
+struct SlotFixture(MemoryFixture);
+
+impl SlotFixture {
+    fn inner(slot: &StoreSlot<MemoryStore>) -> MemoryStore {
+        slot.store().expect("the slot holds a store").as_ref().clone()
+    }
+}
+
+impl StoreFixture for SlotFixture {
+    type Store = StoreSlot<MemoryStore>;
+
+    async fn open(&self, name: &str) -> StoreSlot<MemoryStore> {
+        let slot = StoreSlot::of(self.0.open(name).await);
+        slot.attached().await;
+        slot
+    }
+
+    async fn reopen(&self, name: &str, slot: StoreSlot<MemoryStore>) -> StoreSlot<MemoryStore> {
+        let store = Self::inner(&slot);
+        slot.set_store(None);
+        slot.set_store(Some(self.0.reopen(name, store).await));
+        slot.attached().await;
+        slot
+    }
+
+    fn has_peers(&self) -> bool {
+        true
+    }
+
+    async fn connect(&self, one: &StoreSlot<MemoryStore>, other: &StoreSlot<MemoryStore>) {
+        self.0.connect(&Self::inner(one), &Self::inner(other)).await;
+    }
+
+    async fn disconnect(&self, one: &StoreSlot<MemoryStore>, other: &StoreSlot<MemoryStore>) {
+        self.0.disconnect(&Self::inner(one), &Self::inner(other)).await;
+    }
+
+    async fn settle(&self, one: &StoreSlot<MemoryStore>, other: &StoreSlot<MemoryStore>) {
+        self.0.settle(&Self::inner(one), &Self::inner(other)).await;
     }
 }

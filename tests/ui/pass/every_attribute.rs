@@ -5,13 +5,15 @@ use ditto_sync::prelude::*;
 #[derive(DittoAdapter)]
 #[ditto(collection = "transfers", table = "till transfers", rename_all = "camelCase", direction = "bidirectional")]
 #[ditto(scope(any(from_branch, to_branch)), left_scope = "keep", id_field = "key", crate = "ditto_sync")]
-#[ditto(filter = "(pieces > 0 OR year IN (2024, :year)) AND NOT note IS NULL AND from_branch <> 'x'", seed = false)]
+#[ditto(filter = "(pieces > 0 OR year IN (2024, :year)) AND NOT note IS NULL AND from_branch <> 'x'", seed = false, backup, hydrate_on_startup, hooks)]
 struct Transfer {
     #[ditto(id)]
     year: i32,
     #[ditto(id, column = "no")]
     number: i64,
+    #[ditto(link(Branch))]
     from_branch: String,
+    #[ditto(link(self::Branch, remote_key = "sku", cascade = false,))]
     to_branch: String,
     #[ditto(counter, default)]
     pieces: i64,
@@ -29,6 +31,15 @@ struct Transfer {
     weight: Option<i64>,
     #[ditto(skip)]
     is_selected: bool,
+}
+
+impl DittoHooks for Transfer {}
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "branches")]
+struct Branch {
+    #[ditto(id, column = "key", rename = "sku")]
+    id: String,
 }
 
 #[derive(DittoField)]

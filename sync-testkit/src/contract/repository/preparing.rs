@@ -5,7 +5,9 @@ use std::time::Duration;
 use ditto_sync_core::{
     id::DocumentId,
     intent::OutboxSeq,
-    repository::{Repository, RepositoryError},
+    query::Query,
+    repository::{Mark, Repository, RepositoryError},
+    store::{Cursor, Frontier, StoreId},
 };
 use futures_util::{FutureExt, future::BoxFuture};
 
@@ -56,6 +58,32 @@ pub async fn preparing_again_writes_nothing<F: RepositoryFixture>(fixture: F) {
     let replica = bench.state.replica;
     let bench = bench.crash().await;
     assert_eq!(bench.state.replica, replica, "a crash is no new life of the file");
+}
+
+/// What is told of the state while it is open is what the next process will find.
+pub async fn the_state_is_what_the_next_start_finds<F: RepositoryFixture>(fixture: F) {
+    let mut bench = Bench::new(fixture).await;
+    let (id, image) = (text_id("s1"), stock("b1", "tea", 5));
+    bench.insert(&STOCK, &id, &image).await;
+    bench.push().await;
+    let marks = [
+        Mark::Store(StoreId("s".into()), Some(Frontier(vec![1]))),
+        Mark::Cursor(STOCK.collection(), Some(Cursor(vec![2]))),
+        Mark::Reconciled(STOCK.collection(), Some(Query::default())),
+    ];
+    bench.repository.mark(&marks).await.expect("they are set");
+    bench.update(&STOCK, &id, &[("product", text("mint"))]).await;
+    let intent = bench.intent().await;
+    let writes = bench.fixture.writes().await;
+    let state = bench.repository.state().await.expect("it is read");
+    assert_eq!(bench.fixture.writes().await, writes, "a look writes nothing");
+    assert_eq!(state.in_flight, Some(intent));
+    assert_eq!(
+        state.retained,
+        vec![(None, state.acknowledged.expect("one was sent"))]
+    );
+    let bench = bench.crash().await;
+    assert_eq!(format!("{state:?}"), format!("{:?}", bench.state));
 }
 
 /// A handle that is in use already is no way around the lock.

@@ -1,0 +1,255 @@
+//! What an observation knows of the documents it watches: [`Watch`]; and all observations of a store: [`Watches`].
+//!
+//! The engine hands over results, never changes: what appeared and vanished between two results is in neither. So whatever the store itself has
+//! written, and whatever a fetch or a scan has met that differs from what is held here, is *doubtful*: it is looked at again and reported.
+//! A state machine without IO.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use ditto_sync_core::{
+    descriptor::ModelDescriptor,
+    document::Document,
+    id::DocumentId,
+    query::Query,
+    store::{Change, ChangeKind},
+};
+use tokio::sync::Notify;
+
+use super::reading::{Found, RawHash};
+use crate::limits::{CHANGES_MAX, LOOK_DOCUMENTS};
+
+/// The documents of one observation.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub(super) model: &'static ModelDescriptor,
+    pub(super) query: Query,
+    state: Mutex<State>,
+    /// Something is to be looked at or reported.
+    pub(super) stirred: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What matched when it was last looked at.
+    held: HashMap<DocumentId, Held>,
+    doubtful: HashSet<DocumentId>,
+    changes: HashMap<DocumentId, ChangeKind>,
+    sweep: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    hash: RawHash,
+    /// The sweep that saw it last.
+    sweep: u32,
+}
+
+/// A document that a sweep or a snapshot saw and that matches.
+pub(super) struct Sighting {
+    pub(super) id: DocumentId,
+    pub(super) hash: RawHash,
+}
+
+impl Watch {
+    pub(super) fn new(model: &'static ModelDescriptor, query: Query) -> Self {
+        Self {
+            model,
+            query,
+            state: Mutex::default(),
+            stirred: Notify::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change of the state is complete before anything can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a document is one of those observed.
+    pub(super) fn matches(&self, document: &Document) -> bool {
+        !self.model.is_husk(document) && self.query.matches(document)
+    }
+
+    /// These were written by this store: they are reported, whatever becomes of them.
+    fn doubt(&self, ids: impl IntoIterator<Item = DocumentId>) {
+        self.lock().doubtful.extend(ids);
+        self.stirred.notify_one();
+    }
+
+    /// A fetch has met these.
+    fn met(&self, ids: &[DocumentId], found: &HashMap<DocumentId, Found>) {
+        let mut state = self.lock();
+        for id in ids {
+            let now = found.get(id).filter(|found| self.matches(&found.document));
+            if state.held.get(id).map(|held| held.hash) != now.map(|found| found.hash) {
+                state.doubtful.insert(id.clone());
+            }
+        }
+        let stirred = !state.doubtful.is_empty();
+        drop(state);
+        if stirred {
+            self.stirred.notify_one();
+        }
+    }
+
+    /// A scan has met these.
+    fn scanned(&self, ids: &[DocumentId]) {
+        let mut state = self.lock();
+        let unknown: Vec<_> = ids
+            .iter()
+            .filter(|id| !state.held.contains_key(*id))
+            .cloned()
+            .collect();
+        let stirred = !unknown.is_empty();
+        state.doubtful.extend(unknown);
+        drop(state);
+        if stirred {
+            self.stirred.notify_one();
+        }
+    }
+
+    /// How many documents are held.
+    pub(super) fn held(&self) -> usize {
+        self.lock().held.len()
+    }
+
+    /// Whether something is doubtful.
+    pub(super) fn is_doubtful(&self) -> bool {
+        !self.lock().doubtful.is_empty()
+    }
+
+    /// Takes some of the doubtful ids, to be looked at.
+    pub(super) fn take_doubtful(&self) -> Vec<DocumentId> {
+        let mut state = self.lock();
+        let taken: Vec<_> = state.doubtful.iter().take(LOOK_DOCUMENTS).cloned().collect();
+        for id in &taken {
+            state.doubtful.remove(id);
+        }
+        taken
+    }
+
+    /// A look at doubtful ids has failed: they stay doubtful.
+    pub(super) fn still_doubtful(&self, ids: Vec<DocumentId>) {
+        self.lock().doubtful.extend(ids);
+    }
+
+    /// The doubtful ids are now known to be so. All of them are reported.
+    pub(super) fn looked_at(&self, ids: Vec<DocumentId>, mut found: HashMap<DocumentId, Found>) {
+        let mut state = self.lock();
+        let sweep = state.sweep;
+        for id in ids {
+            let kind = match found.remove(&id) {
+                Some(found) if self.matches(&found.document) => {
+                    let hash = found.hash;
+                    state.held.insert(id.clone(), Held { hash, sweep });
+                    ChangeKind::Upserted
+                }
+                other => {
+                    state.held.remove(&id);
+                    let there = other.is_some_and(|found| !self.model.is_husk(&found.document));
+                    if there {
+                        ChangeKind::Moved
+                    } else {
+                        ChangeKind::Deleted
+                    }
+                }
+            };
+            state.changes.insert(id, kind);
+        }
+    }
+
+    /// A look at everything begins.
+    pub(super) fn begin_sweep(&self) {
+        let mut state = self.lock();
+        state.sweep = state.sweep.wrapping_add(1);
+    }
+
+    /// Some of what it saw.
+    pub(super) fn saw(&self, sightings: impl IntoIterator<Item = Sighting>) {
+        let mut state = self.lock();
+        let sweep = state.sweep;
+        for Sighting { id, hash } in sightings {
+            let before = state.held.insert(id.clone(), Held { hash, sweep });
+            if before.is_none_or(|before| before.hash != hash) {
+                state.changes.insert(id, ChangeKind::Upserted);
+            }
+        }
+    }
+
+    /// It is complete: what it has not seen is gone, or matches no longer.
+    pub(super) fn end_sweep(&self) {
+        let mut state = self.lock();
+        let sweep = state.sweep;
+        let gone: Vec<_> = state
+            .held
+            .extract_if(|_, held| held.sweep != sweep)
+            .map(|(id, _)| id)
+            .collect();
+        state
+            .changes
+            .extend(gone.into_iter().map(|id| (id, ChangeKind::Deleted)));
+    }
+
+    /// What is held so far is where the observation starts: nothing of it is reported.
+    pub(super) fn begin_here(&self) {
+        self.lock().changes.clear();
+    }
+
+    /// What there is to report.
+    pub(super) fn take_changes(&self) -> Vec<Change> {
+        let mut state = self.lock();
+        if state.changes.len() <= CHANGES_MAX {
+            return state
+                .changes
+                .drain()
+                .map(|(id, kind)| Change { id, kind })
+                .collect();
+        }
+        let ids: Vec<_> = state.changes.keys().take(CHANGES_MAX).cloned().collect();
+        ids.into_iter()
+            .filter_map(|id| state.changes.remove(&id).map(|kind| Change { id, kind }))
+            .collect()
+    }
+}
+
+/// The running observations of a store.
+#[derive(Debug, Default)]
+pub(super) struct Watches(Mutex<Vec<Weak<Watch>>>);
+
+impl Watches {
+    pub(super) fn add(&self, watch: &Arc<Watch>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|watch| watch.strong_count() > 0);
+        all.push(Arc::downgrade(watch));
+    }
+
+    /// The store has written these documents; called when they are committed, before anybody is told.
+    pub(super) fn wrote(&self, collection: &str, ids: &[&DocumentId]) {
+        for watch in self.of(collection) {
+            watch.doubt(ids.iter().copied().cloned());
+        }
+    }
+
+    pub(super) fn met(&self, collection: &str, ids: &[DocumentId], found: &HashMap<DocumentId, Found>) {
+        for watch in self.of(collection) {
+            watch.met(ids, found);
+        }
+    }
+
+    pub(super) fn scanned(&self, collection: &str, ids: &[DocumentId]) {
+        for watch in self.of(collection) {
+            watch.scanned(ids);
+        }
+    }
+
+    fn of(&self, collection: &str) -> Vec<Arc<Watch>> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = all.iter().filter_map(Weak::upgrade);
+        running
+            .filter(|watch| watch.model.collection() == collection)
+            .collect()
+    }
+}

@@ -1,0 +1,23 @@
+//! A skipped field is in no document.
+
+use ditto_sync::prelude::*;
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "stocks")]
+struct Stock {
+    #[ditto(id)]
+    id: i64,
+    code: String,
+    price: f64,
+}
+
+#[derive(DittoAdapter)]
+#[ditto(collection = "variants")]
+struct Variant {
+    #[ditto(id)]
+    id: String,
+    #[ditto(skip, link(Stock))]
+    stock_id: i64,
+}
+
+fn main() {}
