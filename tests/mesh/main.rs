@@ -1,0 +1,4 @@
+//! Whole apps on the embedded mesh, in processes of their own that meet over QUIC on loopback.
+
+mod process;
+mod till;
