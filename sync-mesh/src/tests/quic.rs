@@ -120,6 +120,43 @@ async fn a_peer_that_comes_back_is_met_again_without_a_ticket() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn devices_that_were_all_off_find_each_other_again() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let paths = ["one", "other"].map(|name| directory.path().join(name));
+    let (one, other) = (open(&paths[0]).await, open(&paths[1]).await);
+    other
+        .join(&one.ticket().await.expect("it listens"))
+        .await
+        .expect("it joins");
+    until("they are connected", async || {
+        connected(&one) == 1 && connected(&other) == 1
+    })
+    .await;
+    one.close().await;
+    other.close().await;
+    drop((one, other));
+    let (one, other) = (open(&paths[0]).await, open(&paths[1]).await);
+    insert(&one, "morning", 1).await;
+    until("they have met", async || has(&other, "morning").await).await;
+    one.close().await;
+    other.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_somebody_else_has_taken_is_replaced() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path()).await;
+    let before = store.ticket().await.expect("it listens").addresses[0];
+    store.close().await;
+    drop(store);
+    let _taken = std::net::UdpSocket::bind(before).expect("the port is free now");
+    let store = open(directory.path()).await;
+    let after = store.ticket().await.expect("it listens").addresses[0];
+    assert_ne!(before, after);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn changes_travel_over_a_device_between() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut stores = Vec::new();
