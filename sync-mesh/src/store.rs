@@ -187,18 +187,14 @@ impl MeshStore {
         }
     }
 
-    /// What another device needs to [`join`](Self::join): print it, paste it, show it as a QR code. Whoever has it can join.
+    /// What another device needs to [`join`](Self::join): print it, paste it, show it as a QR code. Whoever has it can join, until this store itself joins
+    /// the mesh of another ticket, which it can as long as it has met nobody.
     ///
     /// # Errors
     /// When the store was opened without a network, or was closed.
     pub async fn ticket(&self) -> Result<Ticket, JoinError> {
         let network = self.network.as_ref().ok_or(JoinError::Offline)?;
         let owner = self.engine.ask(Command::Owner).await?;
-        if !owner.shared {
-            self.engine
-                .ask(|reply| Command::ChangeSecret(owner.secret, reply))
-                .await?;
-        }
         Ok(Ticket {
             mesh: owner.mesh,
             secret: MeshSecret::from_bytes(owner.secret),

@@ -80,6 +80,19 @@ impl Process {
         }
     }
 
+    /// SIGKILL, wherever it is; returns when the process is gone. A process that has ended by itself has failed.
+    pub(crate) fn kill(mut self) {
+        if let Some(status) = self.child.try_wait().expect("the process can be asked") {
+            self.said.extend(self.output.try_iter());
+            panic!(
+                "{} ended by itself ({status}); it said: {:#?}",
+                self.name, self.said
+            );
+        }
+        self.child.kill().expect("the process can be killed");
+        self.child.wait().expect("the process can be waited for");
+    }
+
     /// Closes its input, and waits until it has ended well.
     pub(crate) fn stop(mut self) {
         drop(self.input.take());
@@ -117,4 +130,10 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What such a process tells its parent; or a test its reader, when it fails.
+#[expect(clippy::print_stdout, reason = "a parent reads it")]
+pub(crate) fn say(line: &str) {
+    println!("{line}");
 }
