@@ -3,6 +3,7 @@
 //! Plain synchronous state. Not here: what is durable (`disk`), who is told (`engine`), how it travels (`wire`).
 
 mod counter;
+mod digest;
 mod encoding;
 mod key;
 mod name;
@@ -12,5 +13,5 @@ mod shard;
 pub(crate) use self::{
     name::{id_of, root_name},
     row::{Author, Row},
-    shard::{Shard, ShardError},
+    shard::{Chunk, Shard, ShardError},
 };

@@ -3,7 +3,10 @@
 //! Own operations are durable before anybody else sees them: a writer that came back with a gap in its own operations would diverge silently (Loro counts a
 //! writer's operations, it does not compare them). Not here: what the bytes mean (`data`).
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 use ditto_sync_core::intent::{BatchId, ReplicaId};
 use smol_str::SmolStr;
@@ -12,18 +15,20 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous},
 };
 
-use crate::index::Entry;
+use crate::index::{Index, Touch};
 
 /// The version of the tables below.
 const LAYOUT: i64 = 1;
 
 const TABLES: &str = "
-CREATE TABLE store (store TEXT NOT NULL, peer BLOB NOT NULL, mesh TEXT NOT NULL, key BLOB NOT NULL, secret BLOB NOT NULL, shared INTEGER NOT NULL);
+CREATE TABLE store (store TEXT NOT NULL, peer BLOB NOT NULL, mesh TEXT NOT NULL, key BLOB NOT NULL, secret BLOB NOT NULL, shared INTEGER NOT NULL,
+    position INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE device (key BLOB PRIMARY KEY, addresses BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE shard (number INTEGER PRIMARY KEY, collection TEXT NOT NULL UNIQUE, snapshot BLOB);
-CREATE TABLE log (position INTEGER PRIMARY KEY AUTOINCREMENT, shard INTEGER NOT NULL, bytes BLOB NOT NULL);
-CREATE TABLE row (shard INTEGER NOT NULL, name TEXT NOT NULL, born INTEGER NOT NULL, changed INTEGER NOT NULL, own INTEGER NOT NULL,
-    PRIMARY KEY (shard, name)) WITHOUT ROWID;
+CREATE TABLE confirmed (key BLOB NOT NULL, collection TEXT NOT NULL, version BLOB NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (key, collection)) WITHOUT ROWID;
+CREATE TABLE shard (number INTEGER PRIMARY KEY, collection TEXT NOT NULL UNIQUE, snapshot BLOB, rows BLOB);
+CREATE TABLE log (position INTEGER PRIMARY KEY AUTOINCREMENT, shard INTEGER NOT NULL, bytes BLOB NOT NULL, rows BLOB NOT NULL);
+CREATE INDEX log_of_shard ON log (shard, position);
 CREATE TABLE batch (replica BLOB PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID;
 ";
 
@@ -54,6 +59,8 @@ pub(crate) struct Contents {
     pub(crate) owner: Owner,
     pub(crate) shards: Vec<StoredShard>,
     pub(crate) batches: HashMap<ReplicaId, u64>,
+    /// Positions up to here are taken, though what stood there may be gone.
+    pub(crate) position: u64,
     /// Devices that were met: public key and addresses, encoded.
     pub(crate) devices: Vec<([u8; 32], Vec<u8>)>,
 }
@@ -65,14 +72,34 @@ pub(crate) struct StoredShard {
     pub(crate) snapshot: Option<Vec<u8>>,
     /// Updates since the snapshot, oldest first.
     pub(crate) log: Vec<Vec<u8>>,
-    pub(crate) rows: Vec<(SmolStr, Entry)>,
+    pub(crate) index: Index,
 }
 
 /// One update of one shard, and what it did to the index.
 pub(crate) struct Change {
     pub(crate) shard: i64,
     pub(crate) update: Vec<u8>,
-    pub(crate) rows: Vec<(SmolStr, Entry)>,
+    pub(crate) rows: Vec<Touch>,
+}
+
+/// What takes the place of a shard and its log.
+pub(crate) struct Replacement<'a> {
+    pub(crate) shard: i64,
+    pub(crate) snapshot: &'a [u8],
+    /// The index, encoded.
+    pub(crate) rows: Vec<u8>,
+    /// Under which number the store writes from now on.
+    pub(crate) peer: u64,
+}
+
+/// What a device has confirmed to hold of a collection.
+pub(crate) struct Confirmed {
+    pub(crate) device: [u8; 32],
+    pub(crate) collection: String,
+    /// Encoded.
+    pub(crate) version: Vec<u8>,
+    /// When, in seconds since 1970.
+    pub(crate) at: i64,
 }
 
 /// Why the file cannot be used.
@@ -150,23 +177,33 @@ impl Disk {
     pub(crate) async fn contents(&mut self) -> Result<Contents, DiskError> {
         let owner = self.owner().await?;
         let mut shards = Vec::new();
-        for row in sqlx::query("SELECT number, collection, snapshot FROM shard ORDER BY number")
+        for row in sqlx::query("SELECT number, collection, snapshot, rows FROM shard ORDER BY number")
             .fetch_all(&mut self.connection)
             .await?
         {
             let number = row.try_get(0)?;
-            shards.push(StoredShard {
+            let index = match row.try_get::<Option<Vec<u8>>, _>(3)? {
+                Some(rows) => Index::decode(&rows).ok_or(DAMAGED_INDEX)?,
+                None => Index::default(),
+            };
+            let mut shard = StoredShard {
                 number,
                 collection: row.try_get::<String, _>(1)?.into(),
                 snapshot: row.try_get(2)?,
-                log: self.log(number).await?,
-                rows: self.rows(number).await?,
-            });
+                log: Vec::new(),
+                index,
+            };
+            self.read_log(&mut shard).await?;
+            shards.push(shard);
         }
         let batches = self.batches().await?;
         let devices = self.devices().await?;
+        let position: i64 = sqlx::query_scalar("SELECT position FROM store")
+            .fetch_one(&mut self.connection)
+            .await?;
         Ok(Contents {
             owner,
+            position: position.cast_unsigned(),
             shards,
             batches,
             devices,
@@ -187,6 +224,12 @@ impl Disk {
         })
     }
 
+    /// The public keys of the devices that were met.
+    pub(crate) async fn known_devices(&mut self) -> Result<HashSet<[u8; 32]>, DiskError> {
+        let devices = self.devices().await?;
+        Ok(devices.into_iter().map(|(device, _)| device).collect())
+    }
+
     async fn devices(&mut self) -> Result<Vec<([u8; 32], Vec<u8>)>, DiskError> {
         let rows = sqlx::query("SELECT key, addresses FROM device")
             .fetch_all(&mut self.connection)
@@ -196,30 +239,18 @@ impl Disk {
             .collect()
     }
 
-    async fn log(&mut self, shard: i64) -> Result<Vec<Vec<u8>>, DiskError> {
-        Ok(
-            sqlx::query_scalar("SELECT bytes FROM log WHERE shard = ? ORDER BY position")
-                .bind(shard)
-                .fetch_all(&mut self.connection)
-                .await?,
-        )
-    }
-
-    async fn rows(&mut self, shard: i64) -> Result<Vec<(SmolStr, Entry)>, DiskError> {
-        let rows = sqlx::query("SELECT name, born, changed, own FROM row WHERE shard = ?")
-            .bind(shard)
+    async fn read_log(&mut self, shard: &mut StoredShard) -> Result<(), DiskError> {
+        let entries = sqlx::query("SELECT bytes, rows FROM log WHERE shard = ? ORDER BY position")
+            .bind(shard.number)
             .fetch_all(&mut self.connection)
             .await?;
-        rows.into_iter()
-            .map(|row| {
-                let entry = Entry {
-                    born: row.try_get::<i64, _>(1)?.cast_unsigned(),
-                    changed: row.try_get::<i64, _>(2)?.cast_unsigned(),
-                    own: row.try_get(3)?,
-                };
-                Ok((row.try_get::<String, _>(0)?.into(), entry))
-            })
-            .collect()
+        for entry in entries {
+            shard.log.push(entry.try_get(0)?);
+            let rows: Vec<u8> = entry.try_get(1)?;
+            let touches: Vec<Touch> = postcard::from_bytes(&rows).map_err(|_| DAMAGED_INDEX)?;
+            touches.iter().for_each(|touch| shard.index.touch(touch));
+        }
+        Ok(())
     }
 
     async fn batches(&mut self) -> Result<HashMap<ReplicaId, u64>, DiskError> {
@@ -248,24 +279,14 @@ impl Disk {
     pub(crate) async fn save(&mut self, changes: &[Change], batch: Option<BatchId>) -> Result<(), DiskError> {
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         for change in changes {
-            sqlx::query("INSERT INTO log (shard, bytes) VALUES (?, ?)")
+            let rows = postcard::to_extend(&change.rows, Vec::new())
+                .expect("a growing buffer takes every list of rows");
+            sqlx::query("INSERT INTO log (shard, bytes, rows) VALUES (?, ?, ?)")
                 .bind(change.shard)
                 .bind(&change.update)
+                .bind(rows)
                 .execute(&mut *transaction)
                 .await?;
-            for (name, entry) in &change.rows {
-                sqlx::query(
-                    "INSERT INTO row (shard, name, born, changed, own) VALUES (?, ?, ?, ?, ?)
-                     ON CONFLICT (shard, name) DO UPDATE SET changed = excluded.changed, own = excluded.own",
-                )
-                .bind(change.shard)
-                .bind(name.as_str())
-                .bind(entry.born.cast_signed())
-                .bind(entry.changed.cast_signed())
-                .bind(entry.own)
-                .execute(&mut *transaction)
-                .await?;
-            }
         }
         if let Some(batch) = batch {
             sqlx::query(
@@ -281,20 +302,82 @@ impl Disk {
         Ok(())
     }
 
-    /// Replaces the log of a shard by a snapshot of all of it.
-    pub(crate) async fn replace_log(&mut self, shard: i64, snapshot: &[u8]) -> Result<(), DiskError> {
+    /// Replaces a shard and its log by a snapshot of all of it.
+    pub(crate) async fn replace(&mut self, by: Replacement<'_>) -> Result<(), DiskError> {
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::query("UPDATE shard SET snapshot = ? WHERE number = ?")
-            .bind(snapshot)
-            .bind(shard)
+        sqlx::query("UPDATE shard SET snapshot = ?, rows = ? WHERE number = ?")
+            .bind(by.snapshot)
+            .bind(by.rows)
+            .bind(by.shard)
             .execute(&mut *transaction)
             .await?;
         sqlx::query("DELETE FROM log WHERE shard = ?")
-            .bind(shard)
+            .bind(by.shard)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("UPDATE store SET peer = ?")
+            .bind(by.peer.to_le_bytes().as_slice())
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
         Ok(())
+    }
+
+    /// Forgets a shard. Positions up to `position` stay taken.
+    pub(crate) async fn remove_shard(&mut self, shard: i64, position: u64) -> Result<(), DiskError> {
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        for statement in [
+            "DELETE FROM log WHERE shard = ?",
+            "DELETE FROM shard WHERE number = ?",
+        ] {
+            sqlx::query(statement)
+                .bind(shard)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        sqlx::query("UPDATE store SET position = max(position, ?)")
+            .bind(position.cast_signed())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Remembers what a device has confirmed.
+    pub(crate) async fn confirm(&mut self, confirmed: &[Confirmed]) -> Result<(), DiskError> {
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        for confirmed in confirmed {
+            sqlx::query(
+                "INSERT INTO confirmed (key, collection, version, at) VALUES (?, ?, ?, ?)
+                 ON CONFLICT (key, collection) DO UPDATE SET version = excluded.version, at = excluded.at",
+            )
+            .bind(confirmed.device.as_slice())
+            .bind(&confirmed.collection)
+            .bind(&confirmed.version)
+            .bind(confirmed.at)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// What each device has confirmed to hold of a collection.
+    pub(crate) async fn confirmed(&mut self, collection: &str) -> Result<Vec<Confirmed>, DiskError> {
+        let rows = sqlx::query("SELECT key, version, at FROM confirmed WHERE collection = ?")
+            .bind(collection)
+            .fetch_all(&mut self.connection)
+            .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(Confirmed {
+                    device: exactly(row.try_get(0)?)?,
+                    collection: collection.to_owned(),
+                    version: row.try_get(1)?,
+                    at: row.try_get(2)?,
+                })
+            })
+            .collect()
     }
 
     /// Writes under another number from now on.
@@ -339,6 +422,8 @@ impl Disk {
         }
     }
 }
+
+const DAMAGED_INDEX: DiskError = DiskError::Damaged("a list of rows cannot be read");
 
 fn exactly<const BYTES: usize>(bytes: Vec<u8>) -> Result<[u8; BYTES], DiskError> {
     bytes

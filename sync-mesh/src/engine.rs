@@ -16,14 +16,17 @@ use ditto_sync_core::{
     query::Query,
     store::{Change, Frontier, StoreError, StoreIdentity, WriteOutcome},
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
 
 use crate::{
     disk::Owner,
     error::OpenError,
-    exchange::{Exchange, LinkId},
+    exchange::{Device, Exchange, LinkId},
     frontier,
-    limits::{ANTI_ENTROPY_PAUSE, COMMANDS_WAITING},
+    limits::{ANTI_ENTROPY_PAUSE, COMMANDS_WAITING, SETTLE_PAUSE},
     message::Message,
     replica::Replica,
 };
@@ -44,7 +47,7 @@ pub(crate) enum Command {
     Changes(&'static ModelDescriptor, Query, u64, Reply<(Vec<Change>, u64)>),
     Covers(Frontier, Reply<bool>),
     /// A peer is there, and takes frames.
-    Connect(mpsc::Sender<Vec<u8>>, oneshot::Sender<LinkId>),
+    Connect(Device, mpsc::Sender<Vec<u8>>, oneshot::Sender<LinkId>),
     /// A peer has sent a frame. An error ends the connection.
     Frame(LinkId, Vec<u8>, Reply<()>),
     Disconnect(LinkId),
@@ -127,9 +130,10 @@ fn serve(file: &Path, mesh: &str, inbox: mpsc::Receiver<Command>, opened: Opened
                     owner: replica.owner().clone(),
                     devices: replica.devices().to_vec(),
                 };
+                let device = *iroh::SecretKey::from_bytes(&known.owner.key).public().as_bytes();
                 let engine = Engine {
                     replica,
-                    exchange: Exchange::default(),
+                    exchange: Exchange::new(device),
                     outgoing: HashMap::new(),
                     next_link: 0,
                     position,
@@ -156,11 +160,16 @@ impl Engine {
                     Some(Command::Close(reply)) => break Some(reply),
                     Some(command) => self.serve(command).await,
                 },
-                _ = reminder.tick() => self.exchange.remind(),
+                _ = reminder.tick() => self.remind().await,
                 () = Self::room(&self.outgoing, &self.exchange) => {}
+                () = until(self.exchange.due()) => {}
+                () = tokio::time::sleep(SETTLE_PAUSE), if self.replica.has_grown() => self.replica.shorten(true).await,
             }
-            self.push();
+            self.push().await;
         };
+        for link in self.exchange.links() {
+            self.disconnect(link).await;
+        }
         self.replica.close().await;
         if let Some(reply) = closed {
             // Whoever closed may have given up waiting.
@@ -195,10 +204,10 @@ impl Engine {
             Command::Covers(frontier, reply) => {
                 let _ = reply.send(frontier::covers(&self.replica, &frontier));
             }
-            Command::Connect(outgoing, reply) => {
+            Command::Connect(device, outgoing, reply) => {
                 self.next_link += 1;
                 let link = LinkId(self.next_link);
-                self.exchange.connect(link);
+                self.exchange.connect(link, device);
                 self.outgoing.insert(link, outgoing);
                 let _ = reply.send(link);
             }
@@ -206,7 +215,7 @@ impl Engine {
                 let outcome = self.receive(link, &frame).await;
                 let _ = reply.send(outcome);
             }
-            Command::Disconnect(link) => self.disconnect(link),
+            Command::Disconnect(link) => self.disconnect(link).await,
             Command::Remember(device, addresses) => {
                 // Best effort: it is told again at the next connection.
                 if let Err(error) = self.replica.remember(&device, &addresses).await {
@@ -242,7 +251,7 @@ impl Engine {
         let message = Message::decode(frame).map_err(crate::error::failed("read the frame of a peer"))?;
         let outcome = self.exchange.receive(link, message, &mut self.replica).await;
         self.announce();
-        outcome.map(drop)
+        outcome
     }
 
     fn announce(&self) {
@@ -253,21 +262,34 @@ impl Engine {
         });
     }
 
-    fn disconnect(&mut self, link: LinkId) {
-        self.exchange.disconnect(link);
+    async fn disconnect(&mut self, link: LinkId) {
+        let confirmed = self.exchange.disconnect(link);
         self.outgoing.remove(&link);
+        if !confirmed.is_empty() {
+            self.replica.confirm(confirmed).await;
+        }
+    }
+
+    /// What got lost is noticed, and what peers hold remembered.
+    async fn remind(&mut self) {
+        self.exchange.remind();
+        let confirmed = self.exchange.confirmed();
+        if !confirmed.is_empty() {
+            self.replica.confirm(confirmed).await;
+        }
     }
 
     /// Gives each peer that takes something what it lacks.
-    fn push(&mut self) {
+    async fn push(&mut self) {
+        let now = Instant::now();
         for link in self.exchange.links() {
             let Some(outgoing) = self.outgoing.get(&link).filter(|outgoing| !outgoing.is_closed()) else {
                 // Whoever carried its frames is gone without a word.
-                self.disconnect(link);
+                self.disconnect(link).await;
                 continue;
             };
             while let Ok(permit) = outgoing.try_reserve() {
-                match self.exchange.next(link, &self.replica) {
+                match self.exchange.next(link, &self.replica, now) {
                     Ok(Some(message)) => permit.send(message.encode()),
                     Ok(None) => break,
                     Err(error) => {
@@ -292,5 +314,12 @@ impl Engine {
             return std::future::pending().await;
         }
         let _ = futures_util::future::select_all(waits).await;
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }

@@ -8,11 +8,15 @@ use crate::{error, replica::Replica};
 /// What the replica holds.
 pub(crate) fn encode(replica: &Replica) -> Frontier {
     let mut versions: Vec<(&str, Vec<(u64, i32)>)> = replica
-        .versions()
-        .map(|(collection, version)| {
-            let mut writers: Vec<_> = version.iter().map(|(writer, count)| (*writer, *count)).collect();
+        .held()
+        .map(|held| {
+            let mut writers: Vec<_> = held
+                .version
+                .iter()
+                .map(|(writer, count)| (*writer, *count))
+                .collect();
             writers.sort_unstable();
-            (collection.as_str(), writers)
+            (held.collection.as_str(), writers)
         })
         .collect();
     versions.sort_unstable();
@@ -26,9 +30,9 @@ pub(crate) fn covers(replica: &Replica, frontier: &Frontier) -> Result<bool, Sto
     Ok(versions.into_iter().all(|(collection, writers)| {
         let mut asked = VersionVector::new();
         asked.extend(writers);
-        let held = replica.versions().find(|(name, _)| **name == collection);
+        let held = replica.held().find(|held| *held.collection == collection);
         match held {
-            Some((_, held)) => held.includes_vv(&asked),
+            Some(held) => held.version.includes_vv(&asked),
             None => asked.values().all(|count| *count == 0),
         }
     }))

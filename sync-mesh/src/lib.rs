@@ -12,6 +12,7 @@ mod frontier;
 mod index;
 pub mod limits;
 mod link;
+mod memory;
 mod message;
 mod net;
 mod observation;

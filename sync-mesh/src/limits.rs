@@ -13,8 +13,28 @@ pub const COLLECTION_BYTES_MAX: usize = 255;
 pub const ROOT_NAME_BYTES_MAX: usize = 1024;
 /// Bytes of a shard's log after which it is replaced by a snapshot: about what a snapshot of 100,000 rows takes to make in 0.1 s, and to load in 30 ms.
 pub const LOG_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Largest frame between peers, in bytes.
-pub const FRAME_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Largest frame between peers, in bytes: a piece of an exchange, or one write of the largest document with its names.
+pub const FRAME_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Operations in one piece of an exchange: about 2,000 rows of ten fields, which take about 30 ms to merge.
+pub const CHUNK_OPERATIONS: usize = 20_000;
+/// Bytes after which a piece of an exchange is halved, unless it is one write of one row: several pieces are on their way to each peer.
+pub const CHUNK_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes of a snapshot in one frame.
+pub const SNAPSHOT_PART_BYTES: usize = 1024 * 1024;
+/// Largest snapshot taken from a peer, in bytes: about 2,000,000 rows.
+pub const SNAPSHOT_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Pause between two updates to one peer: the first goes at once, what comes within the pause goes together.
+pub const PUSH_PAUSE: Duration = Duration::from_millis(10);
+/// Pause between two confirmations to one peer, likewise.
+pub const CONFIRM_PAUSE: Duration = Duration::from_millis(50);
+/// Rows changed in memory after which a shard is read anew from a snapshot when there is nothing else to do: until then each of them holds up to 2 kB.
+pub const TOUCHED_ROWS_MAX: usize = 25_000;
+/// The same while there is something else to do.
+pub const TOUCHED_ROWS_BUSY_MAX: usize = 100_000;
+/// Silence after which a store has nothing else to do.
+pub const SETTLE_PAUSE: Duration = Duration::from_millis(500);
+/// A device that was not met for so long does not hold up the trimming of history: it gets a snapshot when it returns.
+pub const TRIM_HORIZON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Most collections that one message names.
 pub const COLLECTIONS_MAX: usize = 4096;
 /// Largest version vector between peers, in bytes: 10.5 bytes for each number under which somebody ever wrote, so about 100,000 of them.

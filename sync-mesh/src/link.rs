@@ -3,7 +3,10 @@
 use ditto_sync_core::store::StoreError;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::{Command, EngineHandle};
+use crate::{
+    engine::{Command, EngineHandle},
+    exchange::Device,
+};
 
 /// Exchanges frames with a peer that is known and trusted, until either side ends it. Dropping the future ends it too.
 ///
@@ -11,6 +14,7 @@ use crate::engine::{Command, EngineHandle};
 /// When the peer breaks the protocol or the store fails: the reason, to be told to the peer.
 pub(crate) async fn carry(
     engine: &EngineHandle,
+    device: Device,
     mut incoming: mpsc::Receiver<Vec<u8>>,
     outgoing: mpsc::Sender<Vec<u8>>,
 ) -> Result<(), StoreError> {
@@ -18,7 +22,7 @@ pub(crate) async fn carry(
     let closed = |_| StoreError::Closed;
     engine
         .commands
-        .send(Command::Connect(outgoing, reply))
+        .send(Command::Connect(device, outgoing, reply))
         .await
         .map_err(|_| StoreError::Closed)?;
     let link = link.await.map_err(closed)?;

@@ -5,7 +5,9 @@
 use loro::VersionVector;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{COLLECTION_BYTES_MAX, COLLECTIONS_MAX, FRAME_BYTES_MAX, VERSION_BYTES_MAX};
+use crate::limits::{
+    COLLECTION_BYTES_MAX, COLLECTIONS_MAX, FRAME_BYTES_MAX, SNAPSHOT_PART_BYTES, VERSION_BYTES_MAX,
+};
 
 /// The first byte of each frame.
 const VERSION: u8 = 1;
@@ -13,17 +15,45 @@ const VERSION: u8 = 1;
 /// One message.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Message {
-    /// How far the sender is in these collections, after which the receiver sends what is missing there. A collection that is not named is empty there.
-    Versions(Vec<(String, VersionVector)>),
+    /// The collections of which the sender takes updates; `None`: all. Comes first, and again when it changes.
+    Interest(Option<Vec<String>>),
+    /// How far the sender is. The receiver sends what is missing there.
+    Versions {
+        /// How many updates and snapshots of the receiver the sender has taken in this connection.
+        received: u64,
+        /// All collections are named: one that is not is empty there. Else only those that have changed.
+        complete: bool,
+        collections: Vec<Told>,
+    },
     /// What is new in one collection.
     Update { collection: String, update: Vec<u8> },
+    /// All of one collection, in parts that follow each other: for somebody who is behind what was trimmed, or has asked.
+    Snapshot {
+        collection: String,
+        part: Vec<u8>,
+        last: bool,
+    },
+    /// The sender asks for a snapshot: it cannot use updates.
+    Want { collection: String },
+}
+
+/// How far somebody is in one collection.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Told {
+    pub(crate) collection: String,
+    pub(crate) version: VersionVector,
+    /// Equal for two that are equally far, unless something went wrong.
+    pub(crate) digest: u64,
 }
 
 #[derive(Serialize, Deserialize)]
 enum Wire<'a> {
     #[serde(borrow)]
-    Versions(Vec<(&'a str, &'a [u8])>),
+    Interest(Option<Vec<&'a str>>),
+    Versions(u64, bool, #[serde(borrow)] Vec<(&'a str, &'a [u8], u64)>),
     Update(&'a str, &'a [u8]),
+    Snapshot(&'a str, &'a [u8], bool),
+    Want(&'a str),
 }
 
 /// Why a frame is refused. The connection is closed with this reason.
@@ -42,18 +72,36 @@ pub(crate) enum FrameError {
     Collections(usize),
     #[error("a version has {0} bytes, at most {VERSION_BYTES_MAX} are allowed")]
     VersionVector(usize),
+    #[error("a part of a snapshot has {0} bytes, at most {SNAPSHOT_PART_BYTES} are allowed")]
+    Part(usize),
 }
 
 impl Message {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let versions: Vec<Vec<u8>>;
         let wire = match self {
-            Self::Versions(collections) => {
-                versions = collections.iter().map(|(_, version)| version.encode()).collect();
-                let names = collections.iter().map(|(name, _)| name.as_str());
-                Wire::Versions(names.zip(versions.iter().map(Vec::as_slice)).collect())
+            Self::Interest(collections) => Wire::Interest(
+                collections
+                    .as_ref()
+                    .map(|names| names.iter().map(String::as_str).collect()),
+            ),
+            Self::Versions {
+                received,
+                complete,
+                collections,
+            } => {
+                versions = collections.iter().map(|told| told.version.encode()).collect();
+                let told = collections.iter().zip(&versions);
+                let told = told.map(|(told, version)| (&*told.collection, &**version, told.digest));
+                Wire::Versions(*received, *complete, told.collect())
             }
             Self::Update { collection, update } => Wire::Update(collection, update),
+            Self::Snapshot {
+                collection,
+                part,
+                last,
+            } => Wire::Snapshot(collection, part, *last),
+            Self::Want { collection } => Wire::Want(collection),
         };
         postcard::to_extend(&wire, vec![VERSION]).expect("a growing buffer takes every message")
     }
@@ -74,26 +122,61 @@ impl Message {
     }
 
     fn checked(wire: Wire<'_>) -> Result<Self, FrameError> {
-        match wire {
-            Wire::Versions(collections) if collections.len() > COLLECTIONS_MAX => {
-                Err(FrameError::Collections(collections.len()))
+        Ok(match wire {
+            Wire::Interest(None) => Self::Interest(None),
+            Wire::Interest(Some(names)) => {
+                few(names.len())?;
+                Self::Interest(Some(names.into_iter().map(collection).collect::<Result<_, _>>()?))
             }
-            Wire::Versions(collections) => {
-                let checked = collections.into_iter().map(|(name, version)| {
-                    if version.len() > VERSION_BYTES_MAX {
-                        return Err(FrameError::VersionVector(version.len()));
-                    }
-                    let version = VersionVector::decode(version).map_err(|_| FrameError::Malformed)?;
-                    Ok((collection(name)?, version))
-                });
-                checked.collect::<Result<_, _>>().map(Self::Versions)
+            Wire::Versions(received, complete, told) => {
+                few(told.len())?;
+                Self::Versions {
+                    received,
+                    complete,
+                    collections: told.into_iter().map(Told::checked).collect::<Result<_, _>>()?,
+                }
             }
-            Wire::Update(name, update) => Ok(Self::Update {
+            Wire::Update(name, update) => Self::Update {
                 collection: collection(name)?,
                 update: update.to_vec(),
-            }),
-        }
+            },
+            Wire::Snapshot(_, part, _) if part.len() > SNAPSHOT_PART_BYTES => {
+                return Err(FrameError::Part(part.len()));
+            }
+            Wire::Snapshot(name, part, last) => Self::Snapshot {
+                collection: collection(name)?,
+                part: part.to_vec(),
+                last,
+            },
+            Wire::Want(name) => Self::Want {
+                collection: collection(name)?,
+            },
+        })
     }
+}
+
+impl Told {
+    fn checked((name, version, digest): (&str, &[u8], u64)) -> Result<Self, FrameError> {
+        if version.len() > VERSION_BYTES_MAX {
+            return Err(FrameError::VersionVector(version.len()));
+        }
+        let version = VersionVector::decode(version).map_err(|_| FrameError::Malformed)?;
+        if version.values().any(|operations| *operations < 0) {
+            return Err(FrameError::Malformed);
+        }
+        Ok(Self {
+            collection: collection(name)?,
+            version,
+            digest,
+        })
+    }
+}
+
+fn few(collections: usize) -> Result<(), FrameError> {
+    if collections > COLLECTIONS_MAX {
+        return Err(FrameError::Collections(collections));
+    }
+    Ok(())
 }
 
 fn collection(name: &str) -> Result<String, FrameError> {
@@ -117,14 +200,35 @@ mod tests {
         version
     }
 
+    fn versions() -> Message {
+        Message::Versions {
+            received: 3,
+            complete: true,
+            collections: vec![Told {
+                collection: "stocks".to_owned(),
+                version: version(&[(1, 7), (u64::MAX - 1, 1)]),
+                digest: 8,
+            }],
+        }
+    }
+
     #[test]
     fn messages_come_back() {
         let messages = [
-            Message::Versions(vec![("stocks".to_owned(), version(&[(1, 7), (u64::MAX - 1, 1)]))]),
-            Message::Versions(Vec::new()),
+            Message::Interest(None),
+            Message::Interest(Some(vec!["stocks".to_owned()])),
+            versions(),
             Message::Update {
                 collection: "stocks".to_owned(),
                 update: vec![1, 2, 3],
+            },
+            Message::Snapshot {
+                collection: "stocks".to_owned(),
+                part: vec![1, 2, 3],
+                last: true,
+            },
+            Message::Want {
+                collection: "stocks".to_owned(),
             },
         ];
         for message in messages {
@@ -145,7 +249,7 @@ mod tests {
         );
         assert_eq!(Message::decode(&[]), Err(FrameError::Version(None)));
         assert_eq!(Message::decode(&[2, 0]), Err(FrameError::Version(Some(2))));
-        assert_eq!(Message::decode(&[1, 0, 0, 0]), Err(FrameError::Malformed));
+        assert_eq!(Message::decode(&[1, 0, 0, 0, 0]), Err(FrameError::Malformed));
     }
 
     proptest! {
@@ -160,8 +264,7 @@ mod tests {
 
         #[test]
         fn a_frame_with_a_flipped_bit_is_no_panic(at in any::<prop::sample::Index>(), bit in 0..8_u32) {
-            let message = Message::Versions(vec![("stocks".to_owned(), version(&[(1, 7), (9, 1)]))]);
-            let mut frame = message.encode();
+            let mut frame = versions().encode();
             let at = at.index(frame.len());
             frame[at] ^= 1 << bit;
             let _ = Message::decode(&frame);

@@ -3,25 +3,31 @@
 //! One thing at a time: whoever calls has it for himself. A change is in memory first, and in the file before anybody hears of it; when the file fails, memory
 //! is read from it anew. Not here: who asks (`engine`), what travels (`wire`).
 
-use std::{collections::HashMap, path::Path};
+mod keeping;
+mod merging;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+};
 
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
     document::Document,
     id::DocumentId,
-    intent::{BatchId, Intent, Operation, ReplicaId},
+    intent::{Intent, Operation, ReplicaId},
     query::Query,
     store::{Change as Reported, ChangeKind, StaleId, StoreError, WriteOutcome},
 };
 use loro::VersionVector;
 use smol_str::SmolStr;
 
+pub(crate) use self::merging::Taken;
 use crate::{
     data::{Author, Row, Shard, id_of, root_name},
     disk::{Change, Disk, Owner, StoredShard},
     error::{self, OpenError},
-    index::{Entry, Index},
-    limits::LOG_BYTES_MAX,
+    index::{Index, Touch},
     refusal::refusals,
 };
 
@@ -32,6 +38,8 @@ pub(crate) struct Replica {
     shards: Vec<Open>,
     batches: HashMap<ReplicaId, u64>,
     devices: Vec<([u8; 32], Vec<u8>)>,
+    /// The collections of which updates are taken; `None`: all.
+    interest: Option<BTreeSet<String>>,
     /// Of the newest change.
     position: u64,
     /// The file has failed: what is in memory may not be what is in the file.
@@ -44,19 +52,22 @@ struct Open {
     collection: SmolStr,
     shard: Shard,
     index: Index,
+    version: VersionVector,
+    /// Counts the changes since the start.
+    generation: u64,
     /// Of the log since the snapshot.
     log_bytes: usize,
+    /// Rows that were changed in memory since it was read.
+    touched: usize,
 }
 
-/// How an import ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Taken {
-    /// Something was new.
-    News,
-    /// All of it was here.
-    Known,
-    /// Some of it builds on updates that are not here.
-    Gap,
+/// How far one collection is here.
+pub(crate) struct Held<'a> {
+    pub(crate) collection: &'a SmolStr,
+    pub(crate) version: &'a VersionVector,
+    /// Changes with every change of the collection.
+    pub(crate) generation: u64,
+    pub(crate) digest: u64,
 }
 
 impl Replica {
@@ -76,6 +87,7 @@ impl Replica {
             shards: Vec::new(),
             batches: HashMap::new(),
             devices: Vec::new(),
+            interest: None,
             position: 0,
             doubtful: false,
         };
@@ -106,7 +118,9 @@ impl Replica {
             .iter()
             .map(|open| open.index.position())
             .max()
-            .unwrap_or(0);
+            .unwrap_or(0)
+            .max(contents.position)
+            .max(self.position);
         Ok(())
     }
 
@@ -228,14 +242,7 @@ impl Replica {
                 Ok(())
             })
             .map_err(error::failed("write to its documents"))?;
-        let rows = names
-            .into_iter()
-            .map(|name| {
-                self.position += 1;
-                let entry = open.index.touch(&name, self.position, true);
-                (name, entry)
-            })
-            .collect();
+        let rows = open.touch(names, &mut self.position, true);
         Ok(Change {
             shard: open.number,
             update,
@@ -243,100 +250,15 @@ impl Replica {
         })
     }
 
-    /// Brings changes that memory has into the file, after which they count.
-    async fn keep(&mut self, changes: Vec<Change>, batch: Option<BatchId>) -> Result<(), StoreError> {
-        self.disk
-            .save(&changes, batch)
-            .await
-            .map_err(error::unavailable("save to its file"))?;
-        self.doubtful = false;
-        for change in changes {
-            if let Some(open) = self.shards.iter_mut().find(|open| open.number == change.shard) {
-                open.log_bytes += change.update.len();
-            }
-        }
-        self.shorten_logs().await;
-        Ok(())
-    }
-
-    /// Replaces long logs by snapshots. Best effort: a log that stays is read at the next start.
-    async fn shorten_logs(&mut self) {
-        for open in &mut self.shards {
-            if open.log_bytes <= LOG_BYTES_MAX {
-                continue;
-            }
-            // Not again before as much has been added, if it fails.
-            open.log_bytes = 0;
-            let outcome = match open.shard.snapshot() {
-                Ok(snapshot) => self
-                    .disk
-                    .replace_log(open.number, &snapshot)
-                    .await
-                    .map_err(OpenError::from),
-                Err(error) => Err(error.into()),
-            };
-            if let Err(error) = outcome {
-                tracing::warn!(collection = %open.collection, error = &error as &dyn std::error::Error, "a log could not be shortened");
-            }
-        }
-    }
-
-    /// Merges an update of a peer, and keeps it.
-    pub(crate) async fn import(&mut self, collection: &str, update: Vec<u8>) -> Result<Taken, StoreError> {
-        self.sure().await?;
-        let at = self.shard_for_writing(collection).await?;
-        let open = &mut self.shards[at];
-        let before = open.shard.version();
-        let imported = open
-            .shard
-            .import(&update)
-            .map_err(error::failed("merge the update of a peer"))?;
-        if open.shard.version() == before {
-            return Ok(if imported.gap { Taken::Gap } else { Taken::Known });
-        }
-        let mut rows: Vec<(SmolStr, Entry)> = Vec::with_capacity(imported.touched.len());
-        for name in imported.touched {
-            // Whatever is no name of ours stays in the document and is shown to nobody.
-            if id_of(&name).is_some() {
-                let name = SmolStr::from(name);
-                self.position += 1;
-                let entry = open.index.touch(&name, self.position, false);
-                rows.push((name, entry));
-            }
-        }
-        self.doubtful = true;
-        let change = Change {
-            shard: open.number,
-            update,
-            rows,
-        };
-        self.keep(vec![change], None).await?;
-        Ok(if imported.gap { Taken::Gap } else { Taken::News })
-    }
-
-    /// What somebody who holds `version` of a collection lacks; `None` when there is nothing.
-    pub(crate) fn updates_since(
-        &self,
-        collection: &str,
-        version: &VersionVector,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(open) = self.find(collection).filter(|_| !self.doubtful) else {
-            return Ok(None);
-        };
-        if version.includes_vv(&open.shard.version()) {
-            return Ok(None);
-        }
-        let update = open.shard.updates_since(version);
-        update.map(Some).map_err(error::failed("export an update"))
-    }
-
     /// How far each collection is here.
-    pub(crate) fn versions(&self) -> impl Iterator<Item = (&SmolStr, VersionVector)> {
+    pub(crate) fn held(&self) -> impl Iterator<Item = Held<'_>> {
         let sure = !self.doubtful;
-        self.shards
-            .iter()
-            .filter(move |_| sure)
-            .map(|open| (&open.collection, open.shard.version()))
+        self.shards.iter().filter(move |_| sure).map(|open| Held {
+            collection: &open.collection,
+            version: &open.version,
+            generation: open.generation,
+            digest: open.index.digest(),
+        })
     }
 
     /// The current documents of `ids`, in that order.
@@ -423,33 +345,66 @@ impl Replica {
             .await
             .map_err(error::unavailable("save to its file"))?;
         let shard = Shard::empty(self.owner.peer).map_err(error::failed("make a document"))?;
-        self.shards.push(Open {
-            number,
-            collection: collection.into(),
-            shard,
-            index: Index::default(),
-            log_bytes: 0,
-        });
+        self.shards
+            .push(Open::new((number, collection.into()), shard, Index::default()));
         Ok(self.shards.len() - 1)
     }
 }
 
 impl Open {
+    fn new((number, collection): (i64, SmolStr), shard: Shard, index: Index) -> Self {
+        Self {
+            number,
+            collection,
+            version: shard.version(),
+            shard,
+            index,
+            generation: 0,
+            log_bytes: 0,
+            touched: 0,
+        }
+    }
+
     fn of(stored: StoredShard, peer: u64) -> Result<Self, OpenError> {
         let shard = match &stored.snapshot {
             Some(snapshot) => Shard::from_snapshot(snapshot, peer)?,
             None => Shard::empty(peer)?,
         };
+        let mut touched = 0;
         for update in &stored.log {
-            shard.import(update)?;
+            touched += shard.import(update)?.touched.len();
         }
-        Ok(Self {
-            number: stored.number,
-            collection: stored.collection,
-            shard,
-            index: Index::of(stored.rows),
-            log_bytes: stored.log.iter().map(Vec::len).sum(),
-        })
+        let mut open = Self::new((stored.number, stored.collection), shard, stored.index);
+        open.log_bytes = stored.log.iter().map(Vec::len).sum();
+        open.touched = touched;
+        Ok(open)
+    }
+
+    /// Notes which rows have just changed.
+    fn touch(
+        &mut self,
+        names: impl IntoIterator<Item = SmolStr>,
+        position: &mut u64,
+        own: bool,
+    ) -> Vec<Touch> {
+        self.version = self.shard.version();
+        self.generation += 1;
+        let touches: Vec<Touch> = names
+            .into_iter()
+            .map(|name| {
+                *position += 1;
+                let touch = Touch {
+                    digest: self.shard.digest(&name),
+                    name,
+                    position: *position,
+                    own,
+                };
+                self.index.touch(&touch);
+                touch
+            })
+            .collect();
+        self.touched += touches.len();
+        touches
     }
 }
 

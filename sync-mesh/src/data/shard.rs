@@ -3,14 +3,19 @@
 //! Rules that keep the process and the data safe (measured, see ARCHITECTURE.md): root names are escaped; a row is only looked up when the index knows it, because Loro
 //! makes an empty root of every name asked for; nothing is called on the document inside of its callback; updates that wait for others are refused.
 
+mod chunk;
+mod rebase;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use loro::{
     ContainerID, EventTriggerKind, ExportMode, LoroDoc, LoroEncodeError, LoroError, Subscription,
     VersionVector,
 };
+use smol_str::SmolStr;
 
-use super::row::Row;
+pub(crate) use self::chunk::Chunk;
+use super::{digest::digest, name::id_of, row::Row};
 
 /// One Loro document.
 pub(crate) struct Shard {
@@ -35,6 +40,9 @@ pub(crate) enum ShardError {
     /// The bytes are no update or snapshot, or do not fit.
     #[error("loro refuses to import the update")]
     Import(#[source] LoroError),
+    /// It builds on history that was trimmed here.
+    #[error("the update builds on history that was trimmed here")]
+    Trimmed,
     #[error("loro could not write")]
     Write(#[source] LoroError),
     #[error("loro could not export")]
@@ -83,6 +91,11 @@ impl Shard {
         Row::of(&self.document.get_map(name))
     }
 
+    /// What the row holds, as a number; zero for a row of which nothing is left. The index has to know it.
+    pub(crate) fn digest(&self, name: &str) -> u64 {
+        digest(name, &self.document.get_map(name))
+    }
+
     /// Changes rows in one commit, and returns it as an update for peers and for the disk.
     ///
     /// `change` gets a function from root names to maps.
@@ -98,7 +111,10 @@ impl Shard {
 
     /// Merges an update of a peer, or of the disk.
     pub(crate) fn import(&self, update: &[u8]) -> Result<Imported, ShardError> {
-        let status = self.document.import(update).map_err(ShardError::Import);
+        let status = self.document.import(update).map_err(|error| match error {
+            LoroError::ImportUpdatesThatDependsOnOutdatedVersion => ShardError::Trimmed,
+            other => ShardError::Import(other),
+        });
         let touched = std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(Imported {
             gap: status?.pending.is_some(),
@@ -118,18 +134,64 @@ impl Shard {
             .map_err(ShardError::Export)
     }
 
-    /// The whole document, checked by reading it back: a snapshot that cannot be loaded must never replace the log it was made of.
-    pub(crate) fn snapshot(&self) -> Result<Vec<u8>, ShardError> {
+    /// The root names of everything in it that a device of ours may have written. Slow: it reads the whole document.
+    pub(crate) fn names(&self) -> Vec<SmolStr> {
+        let roots = self.document.get_value();
+        let names = roots.as_map().into_iter().flat_map(|roots| roots.keys());
+        names
+            .filter(|name| id_of(name).is_some())
+            .map(|name| SmolStr::from(name.as_str()))
+            .collect()
+    }
+
+    /// The version before which the history was trimmed; empty when all of it is here.
+    pub(crate) fn trimmed_to(&self) -> VersionVector {
+        VersionVector::from_im_vv(&self.document.shallow_since_vv())
+    }
+
+    /// Of each writer, up to where an update goes; those that it does not hold are left out.
+    pub(crate) fn end_of(update: &[u8]) -> Result<VersionVector, ShardError> {
+        let meta = LoroDoc::decode_import_blob_meta(update, true).map_err(ShardError::Import)?;
+        Ok(meta.partial_end_vv)
+    }
+
+    /// Writes under this number from now on.
+    pub(crate) fn change_peer(&self, peer: u64) -> Result<(), ShardError> {
+        self.document.set_peer_id(peer).map_err(ShardError::Write)
+    }
+
+    /// The whole document, checked by reading it back: a snapshot that cannot be loaded must never replace the log it was made of. The shard that comes with it
+    /// was read from it, and needs a fraction of the memory of one that was built from updates.
+    pub(crate) fn snapshot(&self) -> Result<(Vec<u8>, Self), ShardError> {
         let bytes = self
             .document
             .export(ExportMode::Snapshot)
             .map_err(ShardError::Export)?;
-        let again = LoroDoc::from_snapshot(&bytes).map_err(ShardError::Import)?;
-        if again.oplog_vv() == self.version() && again.state_vv() == self.document.state_vv() {
-            Ok(bytes)
+        let again = Self::from_snapshot(&bytes, self.document.peer_id())?;
+        if again.version() == self.version() && again.document.state_vv() == self.document.state_vv() {
+            Ok((bytes, again))
         } else {
             Err(ShardError::Snapshot)
         }
+    }
+
+    /// The same without the history before `version`, which every peer that matters must hold. `None` when there is nothing to trim.
+    pub(crate) fn trimmed(&self, version: &VersionVector) -> Result<Option<(Vec<u8>, Self)>, ShardError> {
+        let version = version.intersection(&self.version());
+        if version.is_empty() || !version.includes_vv(&self.trimmed_to()) || version == self.trimmed_to() {
+            return Ok(None);
+        }
+        let frontiers = self.document.vv_to_frontiers(&version);
+        let bytes = self
+            .document
+            .export(ExportMode::shallow_snapshot(&frontiers))
+            .map_err(ShardError::Export)?;
+        let again = Self::from_snapshot(&bytes, self.document.peer_id())?;
+        if again.version() != self.version() {
+            return Err(ShardError::Snapshot);
+        }
+        let gained = again.trimmed_to() != self.trimmed_to();
+        Ok(gained.then_some((bytes, again)))
     }
 }
 

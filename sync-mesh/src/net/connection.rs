@@ -53,7 +53,7 @@ pub(crate) async fn serve(shared: &Shared, connection: &Connection, end: End) {
         let _ = shared.engine.commands.send(told).await;
     }
     tracing::info!(peer = %peer.fmt_short(), "a peer is here");
-    let outcome = exchange(shared, stream).await;
+    let outcome = exchange(shared, *peer.as_bytes(), stream).await;
     shared.book.leave(connection);
     match outcome {
         Ok(()) => connection.close(GOODBYE.into(), b"goodbye"),
@@ -105,6 +105,7 @@ pub(crate) fn decode_addresses(bytes: &[u8]) -> Vec<SocketAddr> {
 /// Carries frames both ways. The first side that ends or fails ends it.
 async fn exchange(
     shared: &Shared,
+    device: [u8; 32],
     (mut send, mut receive): Stream,
 ) -> Result<(), ditto_sync_core::error::Source> {
     let (to_engine, incoming) = mpsc::channel(MESSAGES_WAITING);
@@ -129,7 +130,7 @@ async fn exchange(
         Err(error) => Err(error.into()),
     };
     tokio::select! {
-        outcome = carry(&shared.engine, incoming, outgoing) => outcome.map_err(Into::into),
+        outcome = carry(&shared.engine, device, incoming, outgoing) => outcome.map_err(Into::into),
         outcome = reading => broke(outcome),
         outcome = writing => broke(outcome),
     }

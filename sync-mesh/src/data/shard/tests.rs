@@ -4,6 +4,8 @@ use ditto_sync_core::{document::Document, id::DocumentId, intent::Action, value:
 use ditto_sync_testkit::models::STOCK;
 use proptest::prelude::*;
 
+use loro::VersionVector;
+
 use super::{Shard, ShardError};
 use crate::data::{Row, root_name, row::Author};
 
@@ -115,7 +117,7 @@ fn a_snapshot_comes_back_with_all_rows() {
     let one = shard(1);
     write(&one, &Action::Insert(stock(1, "a")), (1, 7));
     write(&one, &increment(4), (1, 8));
-    let again = Shard::from_snapshot(&one.snapshot().expect("a snapshot is whole"), 1).expect("it loads");
+    let (_, again) = one.snapshot().expect("a snapshot is whole");
     assert_eq!(document(&again), Some(stock(5, "a")));
     assert_eq!(again.version(), one.version());
 }
@@ -208,4 +210,136 @@ proptest! {
             prop_assert_eq!(document.get("quantity"), Some(&Value::Int(sum)));
         }
     }
+}
+
+/// Rows that several writers fill while they exchange now and then.
+fn busy(seed: u64, rows: usize) -> Shard {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let shards = [shard(1), shard(2), shard(3)];
+    for step in 0..rows as u64 {
+        let at = if step % 7 == 0 { random.usize(..3) } else { 0 };
+        let name = format!("t{}", random.usize(..rows));
+        let row = if shards[at].names().iter().any(|known| *known == name) {
+            shards[at].row(&name)
+        } else {
+            Row::default()
+        };
+        let author = Author {
+            writer: at as u64 + 1,
+            incarnation: step + 1,
+        };
+        let action = Action::Insert(stock(random.i64(..), "ab"));
+        shards[at]
+            .write(|map| row.write(&map(&name), &STOCK, &action, author))
+            .expect("a row can be written");
+        if random.u8(..) < 30 {
+            exchange(&shards[random.usize(..2)], &shards[2]);
+        }
+    }
+    exchange(&shards[0], &shards[1]);
+    exchange(&shards[0], &shards[2]);
+    let [first, ..] = shards;
+    first
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn pieces_of_any_size_end_at_rows_and_make_up_the_whole(seed in any::<u64>(), operations in 1..200usize, bytes in 200..4000usize) {
+        let whole = busy(seed, 60);
+        let copy = shard(9);
+        let mut pieces = 0;
+        while let Some(chunk) = whole.chunk(&copy.version(), (operations, bytes)).expect("a piece can be exported") {
+            let imported = copy.import(&chunk.update).expect("a piece can be imported");
+            prop_assert!(!imported.gap, "a piece holds what it builds on");
+            prop_assert_eq!(&Shard::end_of(&chunk.update).expect("it says how far it goes"), &{
+                let mut end = chunk.end.clone();
+                end.retain(|peer, _| Shard::end_of(&chunk.update).is_ok_and(|meta| meta.contains_key(peer)));
+                end
+            });
+            for name in imported.touched {
+                // Inserts write all fields at once: half of one would lack some.
+                let document = copy.row(&name).view().expect("an insert is shown whole");
+                prop_assert_eq!(document.len(), 5, "{}", name);
+            }
+            prop_assert_eq!(chunk.more, copy.version() != whole.version());
+            pieces += 1;
+        }
+        prop_assert_eq!(copy.version(), whole.version());
+        prop_assert!(pieces > 1 || operations > 100);
+        for name in whole.names() {
+            prop_assert_eq!(copy.digest(&name), whole.digest(&name));
+        }
+    }
+}
+
+/// `old` gives way to what `new` holds, as a device does that was reset.
+fn rebased(old: &Shard, new: &Shard, own: u64, fresh: u64) -> Shard {
+    let (bytes, _) = new.snapshot().expect("a snapshot is whole");
+    let taken = Shard::from_snapshot(&bytes, fresh).expect("it loads");
+    old.rebase_onto(&taken, own).expect("it can be rebased");
+    taken
+}
+
+fn quantity(shard: &Shard) -> Option<Value> {
+    document(shard).and_then(|document| document.get("quantity").cloned())
+}
+
+#[test]
+fn a_copy_that_wrote_on_under_one_number_loses_nothing_of_either() {
+    let original = shard(1);
+    write(&original, &Action::Insert(stock(10, "a")), (1, 7));
+    let (copied, _) = original.snapshot().expect("a snapshot is whole");
+    let copy = Shard::from_snapshot(&copied, 1).expect("it loads");
+    for _ in 0..3 {
+        write(&original, &increment(1), (1, 8));
+    }
+    write(&original, &note("original"), (1, 8));
+    write(&copy, &increment(100), (1, 8));
+    let settled = rebased(&copy, &original, 1, 2);
+    assert_eq!(
+        quantity(&settled),
+        Some(Value::Int(113)),
+        "each increment counts once"
+    );
+    assert_eq!(
+        document(&settled).and_then(|document| document.get("note").cloned()),
+        Some("original".into())
+    );
+    exchange(&settled, &original);
+    assert_eq!(document(&settled), document(&original));
+    assert_eq!(settled.version(), original.version());
+}
+
+#[test]
+fn a_device_behind_a_trim_brings_what_it_wrote_meanwhile() {
+    let (full, stale) = (shard(1), shard(2));
+    write(&full, &Action::Insert(stock(10, "a")), (1, 7));
+    exchange(&full, &stale);
+    for step in 0..50 {
+        write(&full, &increment(1), (1, 8));
+        write(&full, &note(&format!("n{step}")), (1, 8));
+    }
+    write(&stale, &increment(7), (2, 9));
+    let all = full.version();
+    let (_, trimmed) = full
+        .trimmed(&all)
+        .expect("it can be trimmed")
+        .expect("there is history to trim");
+    assert!(
+        !stale.version().includes_vv(&trimmed.trimmed_to()),
+        "it is behind"
+    );
+    assert_eq!(document(&trimmed), document(&full));
+    let late = stale
+        .updates_since(&VersionVector::new())
+        .expect("it can be exported");
+    assert!(matches!(trimmed.import(&late), Err(ShardError::Trimmed)));
+    let settled = rebased(&stale, &trimmed, 2, 3);
+    assert_eq!(quantity(&settled), Some(Value::Int(67)));
+    let update = settled
+        .updates_since(&trimmed.version())
+        .expect("it can be exported");
+    trimmed.import(&update).expect("it builds on what is there");
+    assert_eq!(document(&trimmed), document(&settled));
 }
