@@ -1,5 +1,6 @@
 //! The store contract suite on this store, with peers on a wire in memory; and stores that meet over real QUIC on loopback.
 
+mod hostile;
 mod quic;
 mod wire;
 

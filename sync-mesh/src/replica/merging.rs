@@ -40,7 +40,11 @@ impl Replica {
         let imported = match open.shard.import(&update) {
             Ok(imported) => imported,
             Err(ShardError::Trimmed) => return Ok(Taken::Useless),
-            Err(error) => return Err(error::failed("merge the update of a peer")(error)),
+            Err(error) => {
+                // Who knows what is left of the document: it is read from the file again.
+                self.doubtful = true;
+                return Err(error::failed("merge the update of a peer")(error));
+            }
         };
         let outcome = if imported.gap { Taken::Gap } else { Taken::All(end) };
         if open.shard.version() == open.version {
@@ -106,7 +110,7 @@ impl Replica {
         }
         let peer = random_peer();
         let failed = || error::failed("take over the snapshot of a peer");
-        let new = Shard::from_snapshot(snapshot, peer).map_err(failed())?;
+        let new = Shard::from_foreign_snapshot(snapshot, peer).map_err(failed())?;
         let at = self.shard_for_writing(collection).await?;
         let own = self.owner.peer;
         if !new.version().includes_vv(&self.shards[at].shard.trimmed_to()) {
