@@ -4,7 +4,7 @@
 //! carried out whoever waits for it, so a caller may give up at any time.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
 };
 
@@ -12,9 +12,9 @@ use ditto_sync_core::{
     descriptor::ModelDescriptor,
     document::Document,
     id::DocumentId,
-    intent::{Intent, ReplicaId},
+    intent::{BatchId, Intent, ReplicaId},
     query::Query,
-    store::{Change, Frontier, StoreError, StoreIdentity, WriteOutcome},
+    store::{Frontier, StoreError, StoreIdentity, WriteOutcome},
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -28,7 +28,7 @@ use crate::{
     frontier,
     limits::{ANTI_ENTROPY_PAUSE, COMMANDS_WAITING, SETTLE_PAUSE},
     message::Message,
-    replica::Replica,
+    replica::{News, Replica},
 };
 
 /// Where an answer goes.
@@ -44,8 +44,13 @@ pub(crate) enum Command {
         Reply<Vec<Option<Document>>>,
     ),
     Scan(&'static ModelDescriptor, Query, Reply<(Vec<DocumentId>, u64)>),
-    Changes(&'static ModelDescriptor, Query, u64, Reply<(Vec<Change>, u64)>),
+    Changes(&'static ModelDescriptor, Query, u64, Reply<News>),
     Covers(Frontier, Reply<bool>),
+    Confirmed(BatchId, Reply<bool>),
+    /// Drops history that nobody needs.
+    Trim(Reply<Vec<String>>),
+    /// Takes updates of these collections only from now on.
+    Interest(Option<BTreeSet<String>>, Reply<()>),
     /// A peer is there, and takes frames.
     Connect(Device, mpsc::Sender<Vec<u8>>, oneshot::Sender<LinkId>),
     /// A peer has sent a frame. An error ends the connection.
@@ -202,6 +207,17 @@ impl Engine {
             Command::Covers(frontier, reply) => {
                 let _ = reply.send(frontier::covers(&self.replica, &frontier));
             }
+            Command::Confirmed(batch, reply) => {
+                let _ = reply.send(Ok(self.replica.is_confirmed(batch)));
+            }
+            Command::Trim(reply) => {
+                let _ = reply.send(self.trim().await);
+            }
+            Command::Interest(interest, reply) => {
+                self.replica.set_interest(interest);
+                self.exchange.change_interest();
+                let _ = reply.send(Ok(()));
+            }
             Command::Connect(device, outgoing, reply) => {
                 self.next_link += 1;
                 let link = LinkId(self.next_link);
@@ -254,6 +270,12 @@ impl Engine {
         if !confirmed.is_empty() {
             self.replica.confirm(confirmed).await;
         }
+    }
+
+    async fn trim(&mut self) -> Result<Vec<String>, StoreError> {
+        let confirmed = self.exchange.confirmed();
+        self.replica.confirm(confirmed).await;
+        self.replica.trim().await
     }
 
     /// What got lost is noticed, and what peers hold remembered.

@@ -121,6 +121,7 @@ impl Exchange {
             } => {
                 link.learn((received, complete), &collections);
                 for told in collections {
+                    replica.note_held(&told.collection, &told.version);
                     self.compare(from, &told, replica).await?;
                 }
             }

@@ -4,6 +4,7 @@
 //! makes an empty root of every name asked for; nothing is called on the document inside of its callback; updates that wait for others are refused.
 
 mod chunk;
+mod overwriting;
 mod rebase;
 
 use std::sync::{Arc, Mutex, PoisonError};

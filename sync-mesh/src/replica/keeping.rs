@@ -114,10 +114,12 @@ impl Replica {
             .known_devices()
             .await
             .map_err(error::unavailable("read its file"))?;
+        let confirmed = self.disk.all_confirmed().await;
+        let confirmed = confirmed.map_err(error::unavailable("read its file"))?;
         let mut trimmed = Vec::new();
         for at in 0..self.shards.len() {
             let collection = self.shards[at].collection.to_string();
-            let Some(version) = self.held_by_all(&collection, &known).await? else {
+            let Some(version) = self.held_by_all(&collection, &known, &confirmed) else {
                 continue;
             };
             let outcome = self.shards[at].shard.trimmed(&version);
@@ -131,24 +133,24 @@ impl Replica {
     }
 
     /// What every device holds that counts; `None` when one of them has never confirmed anything.
-    async fn held_by_all(
-        &mut self,
+    fn held_by_all(
+        &self,
         collection: &str,
         known: &HashSet<[u8; 32]>,
-    ) -> Result<Option<VersionVector>, StoreError> {
-        let confirmed = self.disk.confirmed(collection).await;
-        let confirmed = confirmed.map_err(error::unavailable("read its file"))?;
+        confirmed: &[Confirmed],
+    ) -> Option<VersionVector> {
         let oldest = seconds_now() - i64::try_from(TRIM_HORIZON.as_secs()).unwrap_or(i64::MAX);
-        let mut common = self.find(collection).map(|open| open.version.clone());
+        let mut common = self.find(collection)?.version.clone();
         for device in known {
-            let theirs = confirmed.iter().find(|confirmed| confirmed.device == *device);
-            let Some(theirs) = theirs else { return Ok(None) };
-            if theirs.at >= oldest {
-                let version = VersionVector::decode(&theirs.version).unwrap_or_default();
-                common = common.map(|common| common.intersection(&version));
+            let of_it = confirmed
+                .iter()
+                .find(|confirmed| confirmed.device == *device && confirmed.collection == collection)?;
+            if of_it.at >= oldest {
+                let version = VersionVector::decode(&of_it.version).unwrap_or_default();
+                common = common.intersection(&version);
             }
         }
-        Ok(common)
+        Some(common)
     }
 
     /// The collections of which updates are taken from now on; `None`: all.
