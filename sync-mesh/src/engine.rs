@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Remember([u8; 32], Vec<u8>),
     /// Who this store is.
     Owner(Reply<Owner>),
+    /// Another device has shown that it knows this secret.
+    Share([u8; 32]),
     /// The mesh has this secret from now on, and others know it.
     ChangeSecret([u8; 32], Reply<()>),
     Close(oneshot::Sender<()>),
@@ -237,6 +239,18 @@ impl Engine {
                         error = &error as &dyn std::error::Error,
                         "a peer could not be remembered"
                     );
+                }
+            }
+            Command::Share(secret) => {
+                let owner = self.replica.owner();
+                if owner.secret == secret && !owner.shared {
+                    // Best effort: it is told again at the next connection.
+                    if let Err(error) = self.replica.change_secret(secret).await {
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "that the secret is shared could not be noted"
+                        );
+                    }
                 }
             }
             Command::Owner(reply) => {

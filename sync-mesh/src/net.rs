@@ -73,10 +73,17 @@ pub(crate) struct Shared {
 }
 
 /// Where and as whom to listen.
+#[derive(Clone)]
 pub(crate) struct Identity {
     pub(crate) key: [u8; 32],
     pub(crate) secret: MeshSecret,
     pub(crate) listen: Vec<SocketAddr>,
+}
+
+impl Identity {
+    pub(crate) fn public(&self) -> EndpointId {
+        SecretKey::from_bytes(&self.key).public()
+    }
 }
 
 impl Network {

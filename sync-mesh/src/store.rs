@@ -21,7 +21,7 @@ use crate::{
     engine::{self, Command, EngineHandle, Reply},
     error::OpenError,
     limits::INTENT_OPERATIONS_MAX,
-    net::{Identity, MeshSecret, Network, Peer, Ticket, decode_addresses, encode_addresses},
+    net::{Identity, MeshSecret, Network, NetworkError, Peer, Ticket, decode_addresses, encode_addresses},
     observation::{MeshObservation, decode_cursor, encode_cursor},
 };
 
@@ -79,7 +79,9 @@ impl MeshBuilder {
         self
     }
 
-    /// Listens on this address and no other. Call it again for more. By default on all addresses of the machine, at a free port.
+    /// Listens on this address and no other. Call it again for more. By default on all addresses of the machine.
+    ///
+    /// A port of 0 is a free one the first time, and the same one from then on, if it is free.
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen.get_or_insert_default().push(address);
         self
@@ -137,22 +139,29 @@ impl MeshBuilder {
                 secret,
                 listen,
             };
-            let network = match Network::open(identity, store.engine.clone()).await {
-                Ok(network) => network,
+            match store.listen(identity, &known.devices).await {
+                Ok(network) => store.network = Some(Arc::new(network)),
                 Err(error) => {
                     store.close().await;
                     return Err(error.into());
                 }
-            };
-            for (device, addresses) in &known.devices {
-                if let Ok(device) = EndpointId::from_bytes(device) {
-                    network.seek(device, &decode_addresses(addresses));
-                }
             }
-            store.network = Some(Arc::new(network));
         }
         Ok(store)
     }
+}
+
+/// The addresses with the ports of the last time, where any port will do: devices that are all off over night find each other in the morning by that.
+fn as_before(listen: &[SocketAddr], before: &[SocketAddr]) -> Vec<SocketAddr> {
+    let address = |wanted: &SocketAddr| {
+        let port = before
+            .iter()
+            .find(|other| other.is_ipv4() == wanted.is_ipv4())
+            .filter(|_| wanted.port() == 0)
+            .map_or(wanted.port(), SocketAddr::port);
+        SocketAddr::new(wanted.ip(), port)
+    };
+    listen.iter().map(address).collect()
 }
 
 /// Only the owner may look into it: it holds keys.
@@ -178,18 +187,14 @@ impl MeshStore {
         }
     }
 
-    /// What another device needs to [`join`](Self::join): print it, paste it, show it as a QR code. Whoever has it can join.
+    /// What another device needs to [`join`](Self::join): print it, paste it, show it as a QR code. Whoever has it can join, until this store itself joins
+    /// the mesh of another ticket, which it can as long as it has met nobody.
     ///
     /// # Errors
     /// When the store was opened without a network, or was closed.
     pub async fn ticket(&self) -> Result<Ticket, JoinError> {
         let network = self.network.as_ref().ok_or(JoinError::Offline)?;
         let owner = self.engine.ask(Command::Owner).await?;
-        if !owner.shared {
-            self.engine
-                .ask(|reply| Command::ChangeSecret(owner.secret, reply))
-                .await?;
-        }
         Ok(Ticket {
             mesh: owner.mesh,
             secret: MeshSecret::from_bytes(owner.secret),
@@ -238,7 +243,8 @@ impl MeshStore {
             .unwrap_or_default()
     }
 
-    /// Says goodbye to all peers, and releases the directory. Every other call fails from then on.
+    /// Says goodbye to all peers, and releases the directory. Every other call fails from then on. Its port
+    /// is free when all handles are dropped.
     pub async fn close(&self) {
         if let Some(network) = &self.network {
             network.close().await;
@@ -248,6 +254,39 @@ impl MeshStore {
         if self.engine.commands.send(Command::Close(reply)).await.is_ok() {
             let _ = closed.await;
         }
+    }
+
+    /// Listens, and looks for the devices that were met before; this one is among them, where it listened.
+    async fn listen(
+        &self,
+        identity: Identity,
+        devices: &[([u8; 32], Vec<u8>)],
+    ) -> Result<Network, NetworkError> {
+        let own = identity.public();
+        let before = devices.iter().find(|(device, _)| device == own.as_bytes());
+        let before = before.map(|(_, addresses)| decode_addresses(addresses));
+        let again = Identity {
+            listen: as_before(&identity.listen, before.as_deref().unwrap_or_default()),
+            ..identity.clone()
+        };
+        let network = match Network::open(again, self.engine.clone()).await {
+            Ok(network) => network,
+            // Somebody else has the port meanwhile.
+            Err(_) => Network::open(identity, self.engine.clone()).await?,
+        };
+        let addresses = encode_addresses(&network.addresses());
+        // Best effort: another port is only found later.
+        let _ = self
+            .engine
+            .commands
+            .send(Command::Remember(*own.as_bytes(), addresses))
+            .await;
+        for (device, addresses) in devices {
+            if let Ok(device) = EndpointId::from_bytes(device) {
+                network.seek(device, &decode_addresses(addresses));
+            }
+        }
+        Ok(network)
     }
 
     async fn adopt(&self, secret: &MeshSecret) -> Result<(), StoreError> {

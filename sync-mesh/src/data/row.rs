@@ -133,7 +133,7 @@ impl Row {
     /// Where a counter starts: as its insert says, or its seed, or else nowhere, in the epoch of the row.
     fn base(&self, name: &str) -> Base {
         let base = find(&self.bases, name).or_else(|| find(&self.seed_bases, name));
-        base.copied().unwrap_or_else(|| Base {
+        base.copied().unwrap_or(Base {
             epoch: match self.state {
                 Some(State::Alive(incarnation)) => incarnation,
                 _ => SEED_EPOCH,

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::{
     GOODBYE_TIME, Shared,
     frames::{FramingError, read_frame, write_frame},
-    handshake::{GREETING_TIME, Greeting, HandshakeError, greet},
+    handshake::{GREETING_TIME, Greeting, HandshakeError, Introduction, greet},
     secret::{End, SessionKey},
 };
 use crate::{
@@ -29,7 +29,8 @@ const PROTOCOL: u32 = 3;
 /// Greets the other side, and exchanges with it until one of them ends it.
 pub(crate) async fn serve(shared: &Shared, connection: &Connection, end: End) {
     let peer = connection.remote_id();
-    let (stream, greeting) = match introduce(shared, connection, end).await {
+    let introduction = shared.introduction();
+    let (stream, greeting) = match introduce(&introduction, connection, end).await {
         Ok(met) => met,
         Err(error) => {
             tracing::warn!(peer = %peer.fmt_short(), error = &error as &dyn std::error::Error, "a device was not let in, or does not let us in");
@@ -44,12 +45,13 @@ pub(crate) async fn serve(shared: &Shared, connection: &Connection, end: End) {
     }
     shared.book.add(peer, &greeting.addresses);
     let addresses = encode_addresses(&greeting.addresses);
-    // A store that is closing remembers nobody.
-    let _ = shared
-        .engine
-        .commands
-        .send(Command::Remember(*peer.as_bytes(), addresses))
-        .await;
+    for told in [
+        Command::Remember(*peer.as_bytes(), addresses),
+        Command::Share(introduction.secret.to_bytes()),
+    ] {
+        // A store that is closing remembers nobody.
+        let _ = shared.engine.commands.send(told).await;
+    }
     tracing::info!(peer = %peer.fmt_short(), "a peer is here");
     let outcome = exchange(shared, *peer.as_bytes(), stream).await;
     shared.book.leave(connection);
@@ -66,7 +68,7 @@ pub(crate) async fn serve(shared: &Shared, connection: &Connection, end: End) {
 type Stream = (SendStream, RecvStream);
 
 async fn introduce(
-    shared: &Shared,
+    introduction: &Introduction,
     connection: &Connection,
     end: End,
 ) -> Result<(Stream, Greeting), HandshakeError> {
@@ -85,7 +87,7 @@ async fn introduce(
         .map_err(|_| HandshakeError::TimedOut)?
         .map_err(|_| HandshakeError::Ended)?;
     let mut stream = tokio::io::join(receive, send);
-    let greeting = greet(&mut stream, end, &shared.introduction(), &session).await?;
+    let greeting = greet(&mut stream, end, introduction, &session).await?;
     let (receive, send) = stream.into_inner();
     Ok(((send, receive), greeting))
 }

@@ -74,6 +74,17 @@ fn connected(store: &MeshStore) -> usize {
     store.peers().iter().filter(|peer| peer.connected).count()
 }
 
+/// The port of a store that was closed and dropped, as soon as it is free.
+async fn take(address: SocketAddr) -> std::net::UdpSocket {
+    let mut taken = None;
+    until("the port is free", async || {
+        taken = std::net::UdpSocket::bind(address).ok();
+        taken.is_some()
+    })
+    .await;
+    taken.expect("it was waited for")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_joins_with_a_printed_ticket_and_changes_travel_both_ways() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -117,6 +128,48 @@ async fn a_peer_that_comes_back_is_met_again_without_a_ticket() {
     .await;
     one.close().await;
     other.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_that_were_all_off_find_each_other_again() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let paths = ["one", "other"].map(|name| directory.path().join(name));
+    let (one, other) = (open(&paths[0]).await, open(&paths[1]).await);
+    other
+        .join(&one.ticket().await.expect("it listens"))
+        .await
+        .expect("it joins");
+    until("they are connected", async || {
+        connected(&one) == 1 && connected(&other) == 1
+    })
+    .await;
+    let mut ports = Vec::new();
+    for store in [one, other] {
+        ports.push(store.ticket().await.expect("it listens").addresses[0]);
+        store.close().await;
+    }
+    for port in ports {
+        drop(take(port).await);
+    }
+    let (one, other) = (open(&paths[0]).await, open(&paths[1]).await);
+    insert(&one, "morning", 1).await;
+    until("they have met", async || has(&other, "morning").await).await;
+    one.close().await;
+    other.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_somebody_else_has_taken_is_replaced() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path()).await;
+    let before = store.ticket().await.expect("it listens").addresses[0];
+    store.close().await;
+    drop(store);
+    let _taken = take(before).await;
+    let store = open(directory.path()).await;
+    let after = store.ticket().await.expect("it listens").addresses[0];
+    assert_ne!(before, after);
+    store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,21 +217,31 @@ async fn a_stranger_is_refused_and_gets_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_stays_in_the_mesh_that_its_peers_know() {
     let directory = tempfile::tempdir().expect("a directory");
-    let one = open(&directory.path().join("one")).await;
-    let other = open(&directory.path().join("other")).await;
-    let (first, second) = (
-        one.ticket().await.expect("it listens"),
-        other.ticket().await.expect("it listens"),
-    );
+    let mut stores = Vec::new();
+    for name in ["one", "other", "friend"] {
+        stores.push(open(&directory.path().join(name)).await);
+    }
+    let [one, other, friend] = &stores[..] else {
+        unreachable!("there are three")
+    };
+    let first = one.ticket().await.expect("it listens");
+    let second = other.ticket().await.expect("it listens");
+    friend.join(&first).await.expect("it joins");
+    until("they have met", async || connected(one) == 1).await;
     assert!(matches!(one.join(&second).await, Err(JoinError::OtherSecret)));
+    assert!(matches!(friend.join(&second).await, Err(JoinError::OtherSecret)));
     let mut elsewhere = first.clone();
     elsewhere.mesh = "another".to_owned();
     assert!(matches!(
         other.join(&elsewhere).await,
         Err(JoinError::OtherMesh { .. })
     ));
-    one.close().await;
-    other.close().await;
+    // This one has printed a ticket, but nobody has used it.
+    other.join(&first).await.expect("it has met nobody");
+    until("they have met", async || connected(one) == 2).await;
+    for store in stores {
+        store.close().await;
+    }
 }
 
 #[tokio::test]
