@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use ditto_sync_core::{
@@ -28,6 +29,7 @@ use crate::{
     frontier,
     limits::{ANTI_ENTROPY_PAUSE, COMMANDS_WAITING, SETTLE_PAUSE},
     message::Message,
+    presence::Presence,
     replica::{News, Replica},
 };
 
@@ -75,6 +77,8 @@ pub(crate) struct EngineHandle {
     pub(crate) position: watch::Receiver<u64>,
     /// The name of this life of the store.
     pub(crate) store: smol_str::SmolStr,
+    /// How far others are.
+    pub(crate) presence: Arc<Presence>,
 }
 
 struct Engine {
@@ -83,6 +87,9 @@ struct Engine {
     outgoing: HashMap<LinkId, mpsc::Sender<Vec<u8>>>,
     next_link: u64,
     position: watch::Sender<u64>,
+    presence: Arc<Presence>,
+    /// Position and events of which was told last how far others are.
+    told: (u64, u64),
 }
 
 /// Opens the file on a thread of its own, which serves it until it is closed or nobody holds the handle any more.
@@ -93,7 +100,7 @@ pub(crate) async fn start(file: PathBuf, mesh: String) -> Result<(EngineHandle, 
         .name("ditto-sync-mesh".to_owned())
         .spawn(move || serve(&file, &mesh, inbox, opened))
         .map_err(OpenError::Thread)?;
-    let (position, known) = outcome.await.unwrap_or_else(|_| {
+    let (position, presence, known) = outcome.await.unwrap_or_else(|_| {
         Err(OpenError::Thread(std::io::Error::other(
             "it ended before the file was open",
         )))
@@ -102,6 +109,7 @@ pub(crate) async fn start(file: PathBuf, mesh: String) -> Result<(EngineHandle, 
         commands,
         position,
         store: known.owner.store.clone(),
+        presence,
     };
     Ok((handle, known))
 }
@@ -113,7 +121,7 @@ pub(crate) struct Known {
     pub(crate) devices: Vec<([u8; 32], Vec<u8>)>,
 }
 
-type Opened = oneshot::Sender<Result<(watch::Receiver<u64>, Known), OpenError>>;
+type Opened = oneshot::Sender<Result<(watch::Receiver<u64>, Arc<Presence>, Known), OpenError>>;
 
 fn serve(file: &Path, mesh: &str, inbox: mpsc::Receiver<Command>, opened: Opened) {
     let runtime = match tokio::runtime::Builder::new_current_thread()
@@ -135,6 +143,7 @@ fn serve(file: &Path, mesh: &str, inbox: mpsc::Receiver<Command>, opened: Opened
                     owner: replica.owner().clone(),
                     devices: replica.devices().to_vec(),
                 };
+                let presence = Arc::new(Presence::default());
                 let device = *iroh::SecretKey::from_bytes(&known.owner.key).public().as_bytes();
                 let engine = Engine {
                     replica,
@@ -142,8 +151,10 @@ fn serve(file: &Path, mesh: &str, inbox: mpsc::Receiver<Command>, opened: Opened
                     outgoing: HashMap::new(),
                     next_link: 0,
                     position,
+                    presence: Arc::clone(&presence),
+                    told: (0, 0),
                 };
-                if opened.send(Ok((listener, known))).is_ok() {
+                if opened.send(Ok((listener, presence, known))).is_ok() {
                     engine.run(inbox).await;
                 }
             }
@@ -171,6 +182,7 @@ impl Engine {
                 () = tokio::time::sleep(SETTLE_PAUSE), if self.replica.has_grown() => self.replica.shorten(true).await,
             }
             self.push().await;
+            self.tell_presence();
         };
         for link in self.exchange.links() {
             self.disconnect(link).await;
@@ -278,6 +290,14 @@ impl Engine {
         });
     }
 
+    /// Whoever asks how far others are gets an answer without asking here.
+    fn tell_presence(&mut self) {
+        let now = (self.replica.position(), self.exchange.events());
+        if std::mem::replace(&mut self.told, now) != now {
+            self.presence.set(self.exchange.progress(&self.replica));
+        }
+    }
+
     async fn disconnect(&mut self, link: LinkId) {
         let confirmed = self.exchange.disconnect(link);
         self.outgoing.remove(&link);
@@ -289,7 +309,7 @@ impl Engine {
     async fn trim(&mut self) -> Result<Vec<String>, StoreError> {
         let confirmed = self.exchange.confirmed();
         self.replica.confirm(confirmed).await;
-        self.replica.trim().await
+        self.replica.trim(self.exchange.own()).await
     }
 
     /// What got lost is noticed, and what peers hold remembered.

@@ -29,7 +29,13 @@ const PROTOCOL: u32 = 3;
 /// Greets the other side, and exchanges with it until one of them ends it.
 pub(crate) async fn serve(shared: &Shared, connection: &Connection, end: End) {
     let peer = connection.remote_id();
-    let introduction = shared.introduction();
+    let mut introduction = shared.introduction();
+    introduction.trusted = shared.is_listed(peer);
+    if shared.is_barred(peer) {
+        tracing::warn!(peer = %peer.fmt_short(), "a device that is not on the list was not let in");
+        refuse(connection, REFUSED, &HandshakeError::NotAllowed.to_string()).await;
+        return;
+    }
     let (stream, greeting) = match introduce(&introduction, connection, end).await {
         Ok(met) => met,
         Err(error) => {
@@ -44,6 +50,7 @@ pub(crate) async fn serve(shared: &Shared, connection: &Connection, end: End) {
         return;
     }
     shared.book.add(peer, &greeting.addresses);
+    shared.book.rename(peer, greeting.name.clone());
     let addresses = encode_addresses(&greeting.addresses);
     for told in [
         Command::Remember(*peer.as_bytes(), addresses),

@@ -107,13 +107,15 @@ impl Replica {
 
     /// Drops the history that every device has confirmed to hold which was met within [`TRIM_HORIZON`]. Others get a snapshot when they return. Returns the
     /// collections that became smaller.
-    pub(crate) async fn trim(&mut self) -> Result<Vec<String>, StoreError> {
+    pub(crate) async fn trim(&mut self, own: &[u8; 32]) -> Result<Vec<String>, StoreError> {
         self.sure().await?;
-        let known: HashSet<[u8; 32]> = self
+        let mut known: HashSet<[u8; 32]> = self
             .disk
             .known_devices()
             .await
             .map_err(error::unavailable("read its file"))?;
+        // Where this device itself listened is remembered, too.
+        known.remove(own);
         let confirmed = self.disk.all_confirmed().await;
         let confirmed = confirmed.map_err(error::unavailable("read its file"))?;
         let mut trimmed = Vec::new();
