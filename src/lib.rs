@@ -36,7 +36,7 @@ pub use ditto_sync_core::{
     repository::{Finding, Repository, RepositoryError, Way},
     scope::{Belongs, ContextError, ContextSource, ModelScope, Scopes},
     status::{CollectionStatus, Phase, SyncEvent, SyncStatus},
-    store::{DocumentStore, Observation, StoreError, StoreId, StoreSlot},
+    store::{DocumentStore, Observation, Overwritten, OverwrittenField, StoreError, StoreId, StoreSlot},
     value::{Value, ValueError},
 };
 pub use ditto_sync_derive::{DittoAdapter, DittoField};

@@ -14,6 +14,7 @@ mod lifecycle;
 mod listening;
 mod mass_changes;
 mod outbound;
+mod overwritten;
 mod queue;
 mod records;
 mod reporter;

@@ -59,6 +59,8 @@ pub(crate) struct Contents {
     pub(crate) owner: Owner,
     pub(crate) shards: Vec<StoredShard>,
     pub(crate) batches: HashMap<ReplicaId, u64>,
+    /// What devices have confirmed to hold.
+    pub(crate) confirmed: Vec<Confirmed>,
     /// Positions up to here are taken, though what stood there may be gone.
     pub(crate) position: u64,
     /// Devices that were met: public key and addresses, encoded.
@@ -203,6 +205,7 @@ impl Disk {
             .await?;
         Ok(Contents {
             owner,
+            confirmed: self.all_confirmed().await?,
             position: position.cast_unsigned(),
             shards,
             batches,
@@ -362,19 +365,18 @@ impl Disk {
         Ok(())
     }
 
-    /// What each device has confirmed to hold of a collection.
-    pub(crate) async fn confirmed(&mut self, collection: &str) -> Result<Vec<Confirmed>, DiskError> {
-        let rows = sqlx::query("SELECT key, version, at FROM confirmed WHERE collection = ?")
-            .bind(collection)
+    /// What each device has confirmed to hold.
+    pub(crate) async fn all_confirmed(&mut self) -> Result<Vec<Confirmed>, DiskError> {
+        let rows = sqlx::query("SELECT key, collection, version, at FROM confirmed")
             .fetch_all(&mut self.connection)
             .await?;
         rows.into_iter()
             .map(|row| {
                 Ok(Confirmed {
                     device: exactly(row.try_get(0)?)?,
-                    collection: collection.to_owned(),
-                    version: row.try_get(1)?,
-                    at: row.try_get(2)?,
+                    collection: row.try_get(1)?,
+                    version: row.try_get(2)?,
+                    at: row.try_get(3)?,
                 })
             })
             .collect()

@@ -4,17 +4,18 @@
 //! carried out whoever waits for it, so a caller may give up at any time.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
     document::Document,
     id::DocumentId,
-    intent::{Intent, ReplicaId},
+    intent::{BatchId, Intent, ReplicaId},
     query::Query,
-    store::{Change, Frontier, StoreError, StoreIdentity, WriteOutcome},
+    store::{Frontier, StoreError, StoreIdentity, WriteOutcome},
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -28,7 +29,8 @@ use crate::{
     frontier,
     limits::{ANTI_ENTROPY_PAUSE, COMMANDS_WAITING, SETTLE_PAUSE},
     message::Message,
-    replica::Replica,
+    presence::Presence,
+    replica::{News, Replica},
 };
 
 /// Where an answer goes.
@@ -44,8 +46,13 @@ pub(crate) enum Command {
         Reply<Vec<Option<Document>>>,
     ),
     Scan(&'static ModelDescriptor, Query, Reply<(Vec<DocumentId>, u64)>),
-    Changes(&'static ModelDescriptor, Query, u64, Reply<(Vec<Change>, u64)>),
+    Changes(&'static ModelDescriptor, Query, u64, Reply<News>),
     Covers(Frontier, Reply<bool>),
+    Confirmed(BatchId, Reply<bool>),
+    /// Drops history that nobody needs.
+    Trim(Reply<Vec<String>>),
+    /// Takes updates of these collections only from now on.
+    Interest(Option<BTreeSet<String>>, Reply<()>),
     /// A peer is there, and takes frames.
     Connect(Device, mpsc::Sender<Vec<u8>>, oneshot::Sender<LinkId>),
     /// A peer has sent a frame. An error ends the connection.
@@ -70,6 +77,8 @@ pub(crate) struct EngineHandle {
     pub(crate) position: watch::Receiver<u64>,
     /// The name of this life of the store.
     pub(crate) store: smol_str::SmolStr,
+    /// How far others are.
+    pub(crate) presence: Arc<Presence>,
 }
 
 struct Engine {
@@ -78,6 +87,9 @@ struct Engine {
     outgoing: HashMap<LinkId, mpsc::Sender<Vec<u8>>>,
     next_link: u64,
     position: watch::Sender<u64>,
+    presence: Arc<Presence>,
+    /// Position and events of which was told last how far others are.
+    told: (u64, u64),
 }
 
 /// Opens the file on a thread of its own, which serves it until it is closed or nobody holds the handle any more.
@@ -88,7 +100,7 @@ pub(crate) async fn start(file: PathBuf, mesh: String) -> Result<(EngineHandle, 
         .name("ditto-sync-mesh".to_owned())
         .spawn(move || serve(&file, &mesh, inbox, opened))
         .map_err(OpenError::Thread)?;
-    let (position, known) = outcome.await.unwrap_or_else(|_| {
+    let (position, presence, known) = outcome.await.unwrap_or_else(|_| {
         Err(OpenError::Thread(std::io::Error::other(
             "it ended before the file was open",
         )))
@@ -97,6 +109,7 @@ pub(crate) async fn start(file: PathBuf, mesh: String) -> Result<(EngineHandle, 
         commands,
         position,
         store: known.owner.store.clone(),
+        presence,
     };
     Ok((handle, known))
 }
@@ -108,7 +121,7 @@ pub(crate) struct Known {
     pub(crate) devices: Vec<([u8; 32], Vec<u8>)>,
 }
 
-type Opened = oneshot::Sender<Result<(watch::Receiver<u64>, Known), OpenError>>;
+type Opened = oneshot::Sender<Result<(watch::Receiver<u64>, Arc<Presence>, Known), OpenError>>;
 
 fn serve(file: &Path, mesh: &str, inbox: mpsc::Receiver<Command>, opened: Opened) {
     let runtime = match tokio::runtime::Builder::new_current_thread()
@@ -130,6 +143,7 @@ fn serve(file: &Path, mesh: &str, inbox: mpsc::Receiver<Command>, opened: Opened
                     owner: replica.owner().clone(),
                     devices: replica.devices().to_vec(),
                 };
+                let presence = Arc::new(Presence::default());
                 let device = *iroh::SecretKey::from_bytes(&known.owner.key).public().as_bytes();
                 let engine = Engine {
                     replica,
@@ -137,8 +151,10 @@ fn serve(file: &Path, mesh: &str, inbox: mpsc::Receiver<Command>, opened: Opened
                     outgoing: HashMap::new(),
                     next_link: 0,
                     position,
+                    presence: Arc::clone(&presence),
+                    told: (0, 0),
                 };
-                if opened.send(Ok((listener, known))).is_ok() {
+                if opened.send(Ok((listener, presence, known))).is_ok() {
                     engine.run(inbox).await;
                 }
             }
@@ -166,6 +182,7 @@ impl Engine {
                 () = tokio::time::sleep(SETTLE_PAUSE), if self.replica.has_grown() => self.replica.shorten(true).await,
             }
             self.push().await;
+            self.tell_presence();
         };
         for link in self.exchange.links() {
             self.disconnect(link).await;
@@ -204,6 +221,17 @@ impl Engine {
             Command::Covers(frontier, reply) => {
                 let _ = reply.send(frontier::covers(&self.replica, &frontier));
             }
+            Command::Confirmed(batch, reply) => {
+                let _ = reply.send(Ok(self.replica.is_confirmed(batch)));
+            }
+            Command::Trim(reply) => {
+                let _ = reply.send(self.trim().await);
+            }
+            Command::Interest(interest, reply) => {
+                self.replica.set_interest(interest);
+                self.exchange.change_interest();
+                let _ = reply.send(Ok(()));
+            }
             Command::Connect(device, outgoing, reply) => {
                 self.next_link += 1;
                 let link = LinkId(self.next_link);
@@ -225,18 +253,7 @@ impl Engine {
                     );
                 }
             }
-            Command::Share(secret) => {
-                let owner = self.replica.owner();
-                if owner.secret == secret && !owner.shared {
-                    // Best effort: it is told again at the next connection.
-                    if let Err(error) = self.replica.change_secret(secret).await {
-                        tracing::warn!(
-                            error = &error as &dyn std::error::Error,
-                            "that the secret is shared could not be noted"
-                        );
-                    }
-                }
-            }
+            Command::Share(secret) => self.share(secret).await,
             Command::Owner(reply) => {
                 let _ = reply.send(Ok(self.replica.owner().clone()));
             }
@@ -244,6 +261,20 @@ impl Engine {
                 let _ = reply.send(self.replica.change_secret(secret).await);
             }
             Command::Close(_) => unreachable!("the loop ends at this command"),
+        }
+    }
+
+    /// The secret is no longer ours alone. Best effort: it is told again at the next connection.
+    async fn share(&mut self, secret: [u8; 32]) {
+        let owner = self.replica.owner();
+        if owner.secret == secret
+            && !owner.shared
+            && let Err(error) = self.replica.change_secret(secret).await
+        {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "that the secret is shared could not be noted"
+            );
         }
     }
 
@@ -262,12 +293,26 @@ impl Engine {
         });
     }
 
+    /// Whoever asks how far others are gets an answer without asking here.
+    fn tell_presence(&mut self) {
+        let now = (self.replica.position(), self.exchange.events());
+        if std::mem::replace(&mut self.told, now) != now {
+            self.presence.set(self.exchange.progress(&self.replica));
+        }
+    }
+
     async fn disconnect(&mut self, link: LinkId) {
         let confirmed = self.exchange.disconnect(link);
         self.outgoing.remove(&link);
         if !confirmed.is_empty() {
             self.replica.confirm(confirmed).await;
         }
+    }
+
+    async fn trim(&mut self) -> Result<Vec<String>, StoreError> {
+        let confirmed = self.exchange.confirmed();
+        self.replica.confirm(confirmed).await;
+        self.replica.trim(self.exchange.own()).await
     }
 
     /// What got lost is noticed, and what peers hold remembered.

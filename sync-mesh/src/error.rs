@@ -36,6 +36,9 @@ pub enum OpenError {
     /// The secret given is not the one that the store and its peers know.
     #[error("the store knows another secret of its mesh than the one given")]
     OtherSecret,
+    /// The collections that are wanted could not be set.
+    #[error("the collections of the store could not be chosen")]
+    Interest(#[source] StoreError),
     /// What the store knows could not be changed.
     #[error("the secret of the mesh could not be saved")]
     Secret(#[source] StoreError),

@@ -5,14 +5,14 @@
 //! hoped wrongly (a connection broke) is corrected by the versions that each side tells at the start, after what it has taken, and from time to time.
 
 mod link;
+mod progress;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ditto_sync_core::store::StoreError;
 use loro::VersionVector;
 use tokio::time::Instant;
 
-pub(crate) use self::link::Progress;
 use self::link::{Link, Tell};
 use crate::{
     message::{Message, Told},
@@ -33,6 +33,10 @@ pub(crate) struct Exchange {
     links: BTreeMap<LinkId, Link>,
     /// Collections of which a snapshot was asked for. Until it is here they take and give nothing.
     awaited: BTreeMap<String, LinkId>,
+    /// What devices that are gone have told, by collection.
+    past: HashMap<Device, HashMap<String, VersionVector>>,
+    /// Counts what may have changed how far somebody is.
+    events: u64,
 }
 
 impl Exchange {
@@ -42,7 +46,13 @@ impl Exchange {
             own,
             links: BTreeMap::new(),
             awaited: BTreeMap::new(),
+            past: HashMap::new(),
+            events: 0,
         }
+    }
+
+    pub(crate) fn own(&self) -> &Device {
+        &self.own
     }
 
     pub(crate) fn connect(&mut self, link: LinkId, device: Device) {
@@ -52,8 +62,15 @@ impl Exchange {
     /// What the device had confirmed.
     pub(crate) fn disconnect(&mut self, link: LinkId) -> Vec<(Device, String, VersionVector)> {
         self.awaited.retain(|_, awaited| *awaited != link);
-        let gone = self.links.remove(&link);
-        gone.map(|link| link.confirmed()).unwrap_or_default()
+        self.events += 1;
+        let Some(mut gone) = self.links.remove(&link) else {
+            return Vec::new();
+        };
+        let versions = gone
+            .versions()
+            .map(|(name, version)| (name.to_owned(), version.clone()));
+        self.past.insert(gone.device, versions.collect());
+        gone.newly_confirmed()
     }
 
     /// What all devices that are connected have confirmed since this was asked last.
@@ -61,14 +78,9 @@ impl Exchange {
         self.links.values_mut().flat_map(Link::newly_confirmed).collect()
     }
 
-    /// How far each connected device is.
-    pub(crate) fn progress(&self) -> impl Iterator<Item = (Device, Progress<'_>)> {
-        self.links.values().map(|link| (link.device, link.progress()))
-    }
-
-    /// Whether some device has confirmed to hold this version of a collection.
-    pub(crate) fn somebody_holds(&self, collection: &str, version: &VersionVector) -> bool {
-        self.links.values().any(|link| link.holds(collection, version))
+    /// Changes when a device has told something, or is gone.
+    pub(crate) fn events(&self) -> u64 {
+        self.events
     }
 
     /// Every peer is told how far we are: what got lost on the way is noticed by that.
@@ -120,7 +132,9 @@ impl Exchange {
                 collections,
             } => {
                 link.learn((received, complete), &collections);
+                self.events += 1;
                 for told in collections {
+                    replica.note_held(&told.collection, &told.version);
                     self.compare(from, &told, replica).await?;
                 }
             }

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use loro::{ExportMode, LoroDoc, VersionVector};
 
 use crate::{
-    data::Shard,
+    data::{Shard, ShardError},
     limits::FRAME_BYTES_MAX,
     message::{Message, Told},
     net::{Ticket, fuzzing as net},
@@ -61,29 +61,40 @@ pub fn ticket(text: &str) {
     }
 }
 
-/// Takes it for an update of a collection, as it is and with its checksum put right.
-pub fn update(bytes: &[u8]) {
-    import(bytes);
-    import(&with_checksum(bytes));
-}
-
-fn import(bytes: &[u8]) {
+/// Takes it for an update of a collection. Whether Loro panicked at it.
+pub fn update(bytes: &[u8]) -> bool {
     let shard = Shard::from_snapshot(&samples().snapshot, 7).expect("the sample is a snapshot");
-    // A document in which an import has failed is thrown away, and read from the file again.
-    if Shard::end_of(bytes).is_ok() && shard.import(bytes).is_ok() {
-        drop(state(&shard));
-        // It may be one that no document could be read from again; then it says so.
-        let _ = shard.snapshot();
+    let before = state(&shard);
+    let imported = Shard::end_of(bytes).and_then(|_| shard.import(bytes));
+    match imported {
+        Ok(_) => {
+            drop(state(&shard));
+            // It may be one that no document could be read from again; then it says so.
+            let _ = shard.snapshot();
+            shard.is_broken()
+        }
+        // The document is thrown away then, and read from the file again.
+        Err(error) if checksum_is_right(bytes) => matches!(error, ShardError::Panicked),
+        Err(_) => {
+            assert_eq!(
+                state(&shard),
+                before,
+                "damage is found before it changes anything"
+            );
+            false
+        }
     }
 }
 
-/// Takes it for a snapshot of a peer, as it is and with its checksum put right.
-pub fn snapshot(bytes: &[u8]) {
-    for bytes in [bytes, &with_checksum(bytes)] {
-        if let Ok(shard) = Shard::from_foreign_snapshot(bytes, 7) {
+/// Takes it for a snapshot of a peer. Whether Loro panicked at it.
+pub fn snapshot(bytes: &[u8]) -> bool {
+    match Shard::from_foreign_snapshot(bytes, 7) {
+        Ok(shard) => {
             drop(state(&shard));
             let _ = shard.snapshot();
+            shard.is_broken()
         }
+        Err(error) => matches!(error, ShardError::Panicked),
     }
 }
 
@@ -108,6 +119,10 @@ pub fn with_checksum(bytes: &[u8]) -> Vec<u8> {
         head[16..].copy_from_slice(&xxhash_rust::xxh32::xxh32(body, SEED).to_le_bytes());
     }
     bytes
+}
+
+fn checksum_is_right(bytes: &[u8]) -> bool {
+    with_checksum(bytes) == bytes
 }
 
 /// Something of each kind that is right, to begin with.

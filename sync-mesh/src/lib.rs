@@ -18,19 +18,21 @@ mod memory;
 mod message;
 mod net;
 mod observation;
+mod presence;
 mod refusal;
 mod replica;
 mod store;
 #[cfg(test)]
 mod tests;
 
-/// The public key of a device.
-pub use iroh::EndpointId;
+/// The public key of a device, and why text is no address of a relay.
+pub use iroh::{EndpointId, RelayUrlParseError};
 
 pub use self::{
     disk::DiskError,
     error::OpenError,
     net::{FramingError, HandshakeError, MeshSecret, NetworkError, Peer, Ticket, TicketError},
     observation::MeshObservation,
+    presence::PeerCollection,
     store::{JoinError, MeshBuilder, MeshStore},
 };

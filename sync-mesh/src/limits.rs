@@ -55,3 +55,9 @@ pub const KEEP_ALIVE: Duration = Duration::from_millis(1500);
 pub const DIAL_PAUSE_FIRST: Duration = Duration::from_millis(300);
 /// Longest of these pauses: a device that returns is met within 5 s.
 pub const DIAL_PAUSE_LAST: Duration = Duration::from_secs(2);
+/// Newest own operations of a collection of which is told when others replace them without knowing them.
+pub const OWN_WRITES_MAX: i32 = 10_000;
+/// Reports of that kind that are kept for observers.
+pub const OVERWRITTEN_MAX: usize = 1000;
+/// Newest batches of which is known one by one whether a peer holds them; older ones are taken together.
+pub const RECEIPTS_MAX: usize = 10_000;

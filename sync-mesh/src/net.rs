@@ -7,17 +7,20 @@ mod connection;
 mod frames;
 pub(crate) mod fuzzing;
 mod handshake;
+mod rendezvous;
 mod secret;
 mod ticket;
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
 use iroh::{
-    Endpoint, EndpointAddr, EndpointId, RelayMode, SecretKey, TransportAddr,
+    Endpoint, EndpointAddr, EndpointId, RelayMode, RelayUrl, SecretKey, TransportAddr,
     endpoint::{Incoming, QuicTransportConfig, VarInt, presets},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -69,6 +72,7 @@ pub(crate) struct Shared {
     endpoint: Endpoint,
     engine: EngineHandle,
     introduction: RwLock<Introduction>,
+    reach: Reach,
     book: Book,
     stop: CancellationToken,
 }
@@ -79,6 +83,20 @@ pub(crate) struct Identity {
     pub(crate) key: [u8; 32],
     pub(crate) secret: MeshSecret,
     pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) reach: Reach,
+}
+
+/// Who is let in beside those who know the secret, and where others are looked for beside their addresses.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reach {
+    /// What the owner calls this device.
+    pub(crate) name: Option<String>,
+    /// These devices and no others, whether they know the secret or not.
+    pub(crate) allowed: Option<BTreeSet<EndpointId>>,
+    /// Servers that help where there is no direct way.
+    pub(crate) relays: Vec<RelayUrl>,
+    /// Where processes on this machine look for each other.
+    pub(crate) rendezvous: Option<PathBuf>,
 }
 
 impl Identity {
@@ -91,7 +109,7 @@ impl Network {
     /// Listens, and from now on looks for the devices of the book.
     pub(crate) async fn open(identity: Identity, engine: EngineHandle) -> Result<Self, NetworkError> {
         let mut builder = Endpoint::builder(presets::Minimal)
-            .relay_mode(RelayMode::Disabled)
+            .relay_mode(relay_mode(&identity.reach.relays))
             .secret_key(SecretKey::from_bytes(&identity.key))
             .alpns(vec![ALPN.to_vec()])
             .transport_config(transport())
@@ -108,6 +126,8 @@ impl Network {
             .map_err(|error| NetworkError::Bind(error.into()))?;
         let introduction = Introduction {
             secret: identity.secret,
+            trusted: false,
+            name: identity.reach.name.clone(),
             store: engine.store.to_string(),
             addresses: addresses(&endpoint),
         };
@@ -116,12 +136,14 @@ impl Network {
                 endpoint,
                 engine,
                 introduction: RwLock::new(introduction),
+                reach: identity.reach,
                 book: Book::default(),
                 stop: CancellationToken::new(),
             }),
             tasks: TaskTracker::new(),
         };
         network.listen();
+        network.meet();
         Ok(network)
     }
 
@@ -145,20 +167,27 @@ impl Network {
     }
 
     pub(crate) fn peers(&self) -> Vec<Peer> {
-        self.shared.book.peers()
+        self.shared.book.peers(&self.shared.engine.presence)
     }
 
     /// Keeps up a connection to this device from now on.
     pub(crate) fn seek(&self, peer: EndpointId, addresses: &[SocketAddr]) {
-        if peer == self.id() {
+        keep_up(&self.shared, &self.tasks, peer, addresses);
+    }
+
+    /// Looks for other processes on this machine, if it is to.
+    fn meet(&self) {
+        let Some(directory) = self.shared.reach.rendezvous.clone() else {
             return;
-        }
-        if self.shared.book.add(peer, addresses) {
-            let shared = Arc::clone(&self.shared);
-            let stop = shared.stop.clone();
-            self.tasks
-                .spawn(async move { stop.run_until_cancelled(seek(&shared, peer)).await });
-        }
+        };
+        let (shared, tasks) = (Arc::clone(&self.shared), self.tasks.clone());
+        let stop = shared.stop.clone();
+        self.tasks.spawn(async move {
+            let found = |peer, addresses: &[SocketAddr]| keep_up(&shared, &tasks, peer, addresses);
+            stop.run_until_cancelled(rendezvous::meet(&shared, &directory, found))
+                .await;
+            rendezvous::leave(&directory, shared.endpoint.id()).await;
+        });
     }
 
     fn listen(&self) {
@@ -184,7 +213,34 @@ impl Network {
     }
 }
 
+/// A task for the device, unless there is one.
+fn keep_up(shared: &Arc<Shared>, tasks: &TaskTracker, peer: EndpointId, addresses: &[SocketAddr]) {
+    if peer != shared.endpoint.id() && shared.book.add(peer, addresses) {
+        let shared = Arc::clone(shared);
+        let stop = shared.stop.clone();
+        tasks.spawn(async move { stop.run_until_cancelled(seek(&shared, peer)).await });
+    }
+}
+
+fn relay_mode(relays: &[RelayUrl]) -> RelayMode {
+    if relays.is_empty() {
+        return RelayMode::Disabled;
+    }
+    RelayMode::custom(relays.iter().cloned())
+}
+
 impl Shared {
+    /// The device is on the list of those that are allowed.
+    fn is_listed(&self, peer: EndpointId) -> bool {
+        let allowed = self.reach.allowed.as_ref();
+        allowed.is_some_and(|allowed| allowed.contains(&peer))
+    }
+
+    /// The device is on no list, and there is one.
+    fn is_barred(&self, peer: EndpointId) -> bool {
+        self.reach.allowed.is_some() && !self.is_listed(peer)
+    }
+
     fn introduction(&self) -> Introduction {
         self.introduction
             .read()
@@ -228,7 +284,9 @@ async fn seek(shared: &Shared, peer: EndpointId) {
 /// One attempt, and the connection that comes of it, until its end. Whether there was one.
 async fn dial(shared: &Shared, peer: EndpointId) -> bool {
     let addresses = shared.book.addresses(peer).into_iter().map(TransportAddr::Ip);
-    let address = EndpointAddr::from_parts(peer, addresses);
+    // Every device of a mesh is given the same relays.
+    let relays = shared.reach.relays.iter().cloned().map(TransportAddr::Relay);
+    let address = EndpointAddr::from_parts(peer, addresses.chain(relays));
     match tokio::time::timeout(CONNECT_TIME, shared.endpoint.connect(address, ALPN)).await {
         Ok(Ok(connection)) => {
             serve(shared, &connection, End::Dialer).await;

@@ -43,17 +43,18 @@ impl Observation for MeshObservation {
                 .await
                 .map_err(|_| StoreError::Closed)?;
             let (model, query) = (self.model, self.query.clone());
-            let (changes, reached) = self
+            let news = self
                 .engine
                 .ask(|reply| Command::Changes(model, query, position, reply))
                 .await?;
             // No await comes after this: what is taken here is returned.
-            self.position = reached;
-            if !changes.is_empty() {
+            self.position = news.reached;
+            if !news.changes.is_empty() {
                 return Ok(ChangeBatch {
-                    changes,
-                    cursor: Some(encode_cursor(&self.engine.store, reached)),
+                    changes: news.changes,
+                    cursor: Some(encode_cursor(&self.engine.store, news.reached)),
                     rescan: false,
+                    overwritten: news.overwritten,
                 });
             }
         }

@@ -5,9 +5,11 @@
 
 mod keeping;
 mod merging;
+mod own_writes;
+mod receipts;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, VecDeque},
     path::Path,
 };
 
@@ -15,14 +17,18 @@ use ditto_sync_core::{
     descriptor::ModelDescriptor,
     document::Document,
     id::DocumentId,
-    intent::{Intent, Operation, ReplicaId},
+    intent::{BatchId, Intent, Operation, ReplicaId},
     query::Query,
-    store::{Change as Reported, ChangeKind, StaleId, StoreError, WriteOutcome},
+    store::{Change as Reported, ChangeKind, Overwritten, StaleId, StoreError, WriteOutcome},
 };
 use loro::VersionVector;
 use smol_str::SmolStr;
 
 pub(crate) use self::merging::Taken;
+use self::{
+    own_writes::OwnWrites,
+    receipts::{Mark, Receipts},
+};
 use crate::{
     data::{Author, Row, Shard, id_of, root_name},
     disk::{Change, Disk, Owner, StoredShard},
@@ -40,6 +46,9 @@ pub(crate) struct Replica {
     devices: Vec<([u8; 32], Vec<u8>)>,
     /// The collections of which updates are taken; `None`: all.
     interest: Option<BTreeSet<String>>,
+    receipts: Receipts,
+    /// The newest reports of own writes that others have replaced, with their positions and collections.
+    overwritten: VecDeque<(u64, SmolStr, Overwritten)>,
     /// Of the newest change.
     position: u64,
     /// The file has failed: what is in memory may not be what is in the file.
@@ -59,6 +68,15 @@ struct Open {
     log_bytes: usize,
     /// Rows that were changed in memory since it was read.
     touched: usize,
+    own_writes: OwnWrites,
+}
+
+/// What has changed since some position.
+pub(crate) struct News {
+    pub(crate) changes: Vec<Reported>,
+    pub(crate) overwritten: Vec<Overwritten>,
+    /// Up to where.
+    pub(crate) reached: u64,
 }
 
 /// How far one collection is here.
@@ -88,6 +106,8 @@ impl Replica {
             batches: HashMap::new(),
             devices: Vec::new(),
             interest: None,
+            receipts: Receipts::default(),
+            overwritten: VecDeque::new(),
             position: 0,
             doubtful: false,
         };
@@ -111,6 +131,12 @@ impl Replica {
             .map(|stored| Open::of(stored, peer))
             .collect::<Result<_, _>>()?;
         self.owner = contents.owner;
+        self.settle_receipts();
+        for confirmed in contents.confirmed {
+            let version = VersionVector::decode(&confirmed.version).unwrap_or_default();
+            self.receipts
+                .confirm(&confirmed.collection.into(), peer, &version);
+        }
         self.batches = contents.batches;
         self.devices = contents.devices;
         self.position = self
@@ -126,7 +152,7 @@ impl Replica {
 
     /// Reads everything from the file again, after it has failed, and writes under another number from now on.
     async fn sure(&mut self) -> Result<(), StoreError> {
-        if !self.doubtful {
+        if self.is_sure() {
             return Ok(());
         }
         let peer = random_peer();
@@ -137,6 +163,11 @@ impl Replica {
         self.load().await.map_err(error::failed("reopen its file"))?;
         self.doubtful = false;
         Ok(())
+    }
+
+    /// Whether what is in memory is what is in the file.
+    fn is_sure(&self) -> bool {
+        !self.doubtful && !self.shards.iter().any(|open| open.shard.is_broken())
     }
 
     pub(crate) fn owner(&self) -> &Owner {
@@ -219,6 +250,10 @@ impl Replica {
         }
         self.keep(changes, Some(intent.batch)).await?;
         self.batches.insert(intent.batch.replica, intent.batch.sequence);
+        let written: Vec<usize> = groups.iter().map(|(at, _)| *at).collect();
+        let marks = written.into_iter().map(|at| self.mark(&self.shards[at]));
+        let marks = marks.collect();
+        self.receipts.note(intent.batch, marks);
         Ok(())
     }
 
@@ -250,9 +285,40 @@ impl Replica {
         })
     }
 
+    /// What was written so far counts as one for receipts.
+    fn settle_receipts(&mut self) {
+        self.receipts = Receipts::default();
+        for at in 0..self.shards.len() {
+            let mark = self.mark(&self.shards[at]);
+            self.receipts.settle(mark);
+        }
+    }
+
+    fn mark(&self, open: &Open) -> Mark {
+        let writer = self.owner.peer;
+        Mark {
+            collection: open.collection.clone(),
+            writer,
+            operations: open.version.get(&writer).copied().unwrap_or(0),
+        }
+    }
+
+    /// Somebody has told to hold this version of a collection.
+    pub(crate) fn note_held(&mut self, collection: &str, version: &VersionVector) {
+        let writer = self.owner.peer;
+        self.receipts.confirm(&collection.into(), writer, version);
+    }
+
+    /// Whether another device holds what a batch has written.
+    pub(crate) fn is_confirmed(&self, batch: BatchId) -> bool {
+        self.last_applied(batch.replica)
+            .is_some_and(|last| batch.sequence <= last)
+            && self.receipts.is_confirmed(batch)
+    }
+
     /// How far each collection is here.
     pub(crate) fn held(&self) -> impl Iterator<Item = Held<'_>> {
-        let sure = !self.doubtful;
+        let sure = self.is_sure();
         self.shards.iter().filter(move |_| sure).map(|open| Held {
             collection: &open.collection,
             version: &open.version,
@@ -294,13 +360,13 @@ impl Replica {
         Ok((ids, self.position))
     }
 
-    /// What an observation has to be told of the changes after `position`, and up to where that is.
+    /// What an observation has to be told of the changes after `position`.
     pub(crate) async fn changes(
         &mut self,
         model: &ModelDescriptor,
         query: &Query,
         position: u64,
-    ) -> Result<(Vec<Reported>, u64), StoreError> {
+    ) -> Result<News, StoreError> {
         self.sure().await?;
         let mut changes = Vec::new();
         if let Some(open) = self.find(model.collection()) {
@@ -317,7 +383,15 @@ impl Replica {
                 changes.extend(id_of(name).map(|id| Reported { id, kind }));
             }
         }
-        Ok((changes, self.position))
+        let reports = self.overwritten.iter();
+        let overwritten = reports
+            .filter(|(at, collection, _)| *at > position && collection == model.collection())
+            .map(|(.., overwritten)| overwritten.clone());
+        Ok(News {
+            changes,
+            overwritten: overwritten.collect(),
+            reached: self.position,
+        })
     }
 
     pub(crate) async fn close(self) {
@@ -362,6 +436,7 @@ impl Open {
             generation: 0,
             log_bytes: 0,
             touched: 0,
+            own_writes: OwnWrites::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The store as applications and the coordinator see it: [`MeshStore`].
 
 use std::{
+    collections::BTreeSet,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
@@ -10,21 +11,25 @@ use ditto_sync_core::{
     descriptor::ModelDescriptor,
     document::Document,
     id::DocumentId,
-    intent::{Intent, ReplicaId},
+    intent::{BatchId, Intent, ReplicaId},
     query::Query,
     store::{Capabilities, Cursor, DocumentStore, Frontier, Scan, StoreError, StoreIdentity, WriteOutcome},
 };
-use iroh::EndpointId;
+use iroh::{EndpointId, RelayUrlParseError};
 use tokio::sync::oneshot;
 
 use crate::{
     engine::{self, Command, EngineHandle, Reply},
     error::OpenError,
     limits::INTENT_OPERATIONS_MAX,
-    net::{Identity, MeshSecret, Network, NetworkError, Peer, Ticket, decode_addresses, encode_addresses},
+    net::{
+        Identity, MeshSecret, Network, NetworkError, Peer, Reach, Ticket, decode_addresses, encode_addresses,
+    },
     observation::{MeshObservation, decode_cursor, encode_cursor},
 };
 
+/// Longest name that is told to others, in bytes.
+const NAME_BYTES_MAX: usize = 64;
 /// The file inside of the store's directory.
 const FILE: &str = "mesh.sqlite";
 
@@ -45,6 +50,8 @@ pub struct MeshBuilder {
     directory: PathBuf,
     listen: Option<Vec<SocketAddr>>,
     secret: Option<MeshSecret>,
+    collections: Option<BTreeSet<String>>,
+    reach: Reach,
 }
 
 /// Why a mesh could not be joined.
@@ -100,6 +107,49 @@ impl MeshBuilder {
         self
     }
 
+    /// What this device is called in the [`peers`](MeshStore::peers) of others. At most 64 bytes of it are told.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        let name: String = name.into();
+        let end = (0..=NAME_BYTES_MAX.min(name.len()))
+            .rev()
+            .find(|end| name.is_char_boundary(*end));
+        self.reach.name = Some(name[..end.unwrap_or(0)].to_owned());
+        self
+    }
+
+    /// Takes only these collections of peers; by default all of them, so that every device can hand on everything. Own writes to others are sent, too.
+    ///
+    /// A collection that was taken before and is not named here is dropped as soon as a peer holds all of it. This saves room and traffic; it is **no access
+    /// control**: whoever belongs to the mesh can ask for everything.
+    pub fn collections(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.collections = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Lets in this device by its public key ([`MeshStore::id`]), and from then on only those that were named so, whether they know the secret of the mesh or
+    /// not: the alternative to handing out one secret. Both devices have to name each other, or know one secret. Call it again for more.
+    pub fn allow(mut self, device: EndpointId) -> Self {
+        self.reach.allowed.get_or_insert_default().insert(device);
+        self
+    }
+
+    /// Reaches devices through this relay where there is no direct way. Give all devices of the mesh the same. Without one nothing leaves the networks that the
+    /// devices are in.
+    ///
+    /// # Errors
+    /// When it is no URL.
+    pub fn relay(mut self, url: &str) -> Result<Self, RelayUrlParseError> {
+        self.reach.relays.push(url.parse()?);
+        Ok(self)
+    }
+
+    /// Finds other stores of the mesh on this machine by files in this directory, which all of them are given. Only who knows the secret, or is
+    /// [allowed](Self::allow), is looked for. For several processes on one machine, without a ticket or a fixed port.
+    pub fn rendezvous(mut self, directory: impl AsRef<Path>) -> Self {
+        self.reach.rendezvous = Some(directory.as_ref().to_owned());
+        self
+    }
+
     /// Opens the store, or makes it where there is none, listens, and looks for the peers it knows.
     ///
     /// # Errors
@@ -114,6 +164,10 @@ impl MeshBuilder {
             network: None,
             mesh: self.mesh.into(),
         };
+        if let Some(collections) = self.collections {
+            let interest = |reply| Command::Interest(Some(collections), reply);
+            store.engine.ask(interest).await.map_err(OpenError::Interest)?;
+        }
         let everywhere = || {
             vec![
                 (Ipv4Addr::UNSPECIFIED, 0).into(),
@@ -138,6 +192,7 @@ impl MeshBuilder {
                 key: known.owner.key,
                 secret,
                 listen,
+                reach: self.reach,
             };
             match store.listen(identity, &known.devices).await {
                 Ok(network) => store.network = Some(Arc::new(network)),
@@ -184,6 +239,8 @@ impl MeshStore {
             mesh,
             listen: None,
             secret: None,
+            collections: None,
+            reach: Reach::default(),
         }
     }
 
@@ -234,7 +291,49 @@ impl MeshStore {
         Ok(())
     }
 
-    /// The devices that are known, and which of them are connected.
+    /// Drops the history of changes that every device has confirmed to hold which was met within the last
+    /// [30 days](crate::limits::TRIM_HORIZON); a device that was away for longer gets a snapshot when it returns, and keeps what it wrote meanwhile. Returns the
+    /// collections that became smaller.
+    ///
+    /// Nothing is dropped while a device that is known has never confirmed anything.
+    ///
+    /// # Errors
+    /// When the file fails.
+    pub async fn trim_history(&self) -> Result<Vec<String>, StoreError> {
+        self.engine.ask(Command::Trim).await
+    }
+
+    /// The public key of this device, under which others [allow](MeshBuilder::allow) it. `None` for a store without a network.
+    #[must_use]
+    pub fn id(&self) -> Option<EndpointId> {
+        self.network.as_ref().map(|network| network.id())
+    }
+
+    /// Where this device listens.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let network = self.network.as_ref();
+        network.map(|network| network.addresses()).unwrap_or_default()
+    }
+
+    /// Keeps up a connection to a device at these addresses, as [`join`](Self::join) does, without a ticket: both know the secret of the mesh already, or
+    /// [allow](MeshBuilder::allow) each other.
+    ///
+    /// # Errors
+    /// When the store was opened without a network, or was closed.
+    pub async fn connect(&self, device: EndpointId, addresses: &[SocketAddr]) -> Result<(), JoinError> {
+        let network = self.network.as_ref().ok_or(JoinError::Offline)?;
+        let remember = Command::Remember(*device.as_bytes(), encode_addresses(addresses));
+        self.engine
+            .commands
+            .send(remember)
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        network.seek(device, addresses);
+        Ok(())
+    }
+
+    /// The devices that are known: where they are, which of them are connected, and how far they are.
     #[must_use]
     pub fn peers(&self) -> Vec<Peer> {
         self.network
@@ -372,6 +471,11 @@ impl DocumentStore for MeshStore {
             query.clone(),
             position,
         ))
+    }
+
+    async fn confirmed(&self, batch: BatchId) -> Result<Option<bool>, StoreError> {
+        let confirmed = self.engine.ask(|reply| Command::Confirmed(batch, reply)).await?;
+        Ok(Some(confirmed))
     }
 
     async fn covers(&self, frontier: &Frontier) -> Result<Option<bool>, StoreError> {

@@ -5,9 +5,13 @@
 
 mod chunk;
 mod guard;
+mod overwriting;
 mod rebase;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use loro::{
     ContainerID, EventTriggerKind, ExportMode, ImportBlobMetadata, LoroDoc, LoroEncodeError, LoroError,
@@ -24,6 +28,8 @@ pub(crate) struct Shard {
     document: LoroDoc,
     /// Names of rows that imports have changed, filled by the callback.
     touched: Arc<Mutex<Vec<String>>>,
+    /// Loro has panicked in it.
+    broken: AtomicBool,
     _subscription: Subscription,
 }
 
@@ -117,6 +123,7 @@ impl Shard {
         Ok(Self {
             document,
             touched,
+            broken: AtomicBool::new(false),
             _subscription: subscription,
         })
     }
@@ -146,7 +153,7 @@ impl Shard {
 
     /// Merges an update of a peer, or of the disk.
     pub(crate) fn import(&self, update: &[u8]) -> Result<Imported, ShardError> {
-        let status = guarded(&self.document, || {
+        let status = self.guarded(|| {
             let before = self.version();
             let status = self.document.import(update).map_err(|error| match error {
                 LoroError::ImportUpdatesThatDependsOnOutdatedVersion => ShardError::Trimmed,
@@ -161,6 +168,19 @@ impl Shard {
             gap: status?.pending.is_some(),
             touched,
         })
+    }
+
+    /// Whether it must not be used any more.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+
+    fn guarded<T>(&self, action: impl FnOnce() -> Result<T, ShardError>) -> Result<T, ShardError> {
+        let outcome = guarded(&self.document, action);
+        if matches!(outcome, Err(ShardError::Panicked)) {
+            self.broken.store(true, Ordering::Relaxed);
+        }
+        outcome
     }
 
     /// Of each writer, how many of its operations are here.
@@ -210,6 +230,10 @@ impl Shard {
     /// The whole document, checked by reading it back: a snapshot that cannot be loaded must never replace the log it was made of. The shard that comes with it
     /// was read from it, and needs a fraction of the memory of one that was built from updates.
     pub(crate) fn snapshot(&self) -> Result<(Vec<u8>, Self), ShardError> {
+        self.guarded(|| self.make_snapshot())
+    }
+
+    fn make_snapshot(&self) -> Result<(Vec<u8>, Self), ShardError> {
         let bytes = self
             .document
             .export(ExportMode::Snapshot)
@@ -224,6 +248,10 @@ impl Shard {
 
     /// The same without the history before `version`, which every peer that matters must hold. `None` when there is nothing to trim.
     pub(crate) fn trimmed(&self, version: &VersionVector) -> Result<Option<(Vec<u8>, Self)>, ShardError> {
+        self.guarded(|| self.make_trimmed(version))
+    }
+
+    fn make_trimmed(&self, version: &VersionVector) -> Result<Option<(Vec<u8>, Self)>, ShardError> {
         let version = version.intersection(&self.version());
         if version.is_empty() || !version.includes_vv(&self.trimmed_to()) || version == self.trimmed_to() {
             return Ok(None);

@@ -69,9 +69,6 @@ struct Remote {
     news: bool,
 }
 
-/// How far a device is in each collection.
-pub(crate) type Progress<'a> = HashMap<&'a str, &'a VersionVector>;
-
 /// A snapshot on its way.
 #[derive(Debug)]
 struct Outgoing {
@@ -151,13 +148,7 @@ impl Link {
         }
     }
 
-    pub(super) fn confirmed(self) -> Vec<(Device, String, VersionVector)> {
-        let device = self.device;
-        let news = self.collections.into_iter().filter(|(_, remote)| remote.news);
-        news.map(|(collection, remote)| (device, collection, remote.confirmed))
-            .collect()
-    }
-
+    /// What it has confirmed since this was asked last.
     pub(super) fn newly_confirmed(&mut self) -> Vec<(Device, String, VersionVector)> {
         let device = self.device;
         let fresh = |(collection, remote): (&String, &mut Remote)| {
@@ -166,17 +157,10 @@ impl Link {
         self.collections.iter_mut().filter_map(fresh).collect()
     }
 
-    pub(super) fn progress(&self) -> Progress<'_> {
+    /// What it has confirmed.
+    pub(super) fn versions(&self) -> impl Iterator<Item = (&str, &VersionVector)> {
         let collections = self.collections.iter();
-        collections
-            .map(|(collection, remote)| (collection.as_str(), &remote.confirmed))
-            .collect()
-    }
-
-    pub(super) fn holds(&self, collection: &str, version: &VersionVector) -> bool {
-        self.collections
-            .get(collection)
-            .is_some_and(|remote| remote.confirmed.includes_vv(version))
+        collections.map(|(collection, remote)| (collection.as_str(), &remote.confirmed))
     }
 
     /// A part of a snapshot; the whole, when it is the last.

@@ -10,6 +10,8 @@ use std::{
 use iroh::{EndpointId, endpoint::Connection};
 use tokio::sync::watch;
 
+use crate::presence::{PeerCollection, Presence};
+
 /// A connection that is younger may have been made at the same time by the other side.
 const TIE_TIME: Duration = Duration::from_secs(5);
 
@@ -25,6 +27,10 @@ pub struct Peer {
     pub connected: bool,
     /// When there was one last; now, if there is.
     pub last_seen: Option<SystemTime>,
+    /// What it calls itself, if it has said so.
+    pub name: Option<String>,
+    /// How far it is, by collection; empty before it was met since the start.
+    pub collections: Vec<PeerCollection>,
 }
 
 /// The devices that are known.
@@ -36,6 +42,7 @@ pub(crate) struct Book {
 #[derive(Debug)]
 struct Entry {
     addresses: Vec<SocketAddr>,
+    name: Option<String>,
     current: Option<Current>,
     last_seen: Option<SystemTime>,
     connected: watch::Sender<bool>,
@@ -55,6 +62,7 @@ impl Entry {
     fn new() -> Self {
         Self {
             addresses: Vec::new(),
+            name: None,
             current: None,
             last_seen: None,
             connected: watch::channel(false).0,
@@ -80,6 +88,11 @@ impl Book {
         !known
     }
 
+    /// What the device calls itself.
+    pub(crate) fn rename(&self, peer: EndpointId, name: Option<String>) {
+        self.lock().entry(peer).or_insert_with(Entry::new).name = name;
+    }
+
     pub(crate) fn addresses(&self, peer: EndpointId) -> Vec<SocketAddr> {
         self.lock()
             .get(&peer)
@@ -87,7 +100,7 @@ impl Book {
             .unwrap_or_default()
     }
 
-    pub(crate) fn peers(&self) -> Vec<Peer> {
+    pub(crate) fn peers(&self, presence: &Presence) -> Vec<Peer> {
         let peers = self.lock();
         let peers = peers.iter().map(|(id, entry)| Peer {
             id: *id,
@@ -97,6 +110,8 @@ impl Book {
                 Some(_) => Some(SystemTime::now()),
                 None => entry.last_seen,
             },
+            name: entry.name.clone(),
+            collections: presence.of(id.as_bytes()),
         });
         peers.collect()
     }

@@ -29,7 +29,13 @@ const PROTOCOL: u32 = 3;
 /// Greets the other side, and exchanges with it until one of them ends it.
 pub(crate) async fn serve(shared: &Shared, connection: &Connection, end: End) {
     let peer = connection.remote_id();
-    let introduction = shared.introduction();
+    let mut introduction = shared.introduction();
+    introduction.trusted = shared.is_listed(peer);
+    if shared.is_barred(peer) {
+        tracing::warn!(peer = %peer.fmt_short(), "a device that is not on the list was not let in");
+        refuse(connection, REFUSED, &HandshakeError::NotAllowed.to_string()).await;
+        return;
+    }
     let (stream, greeting) = match introduce(&introduction, connection, end).await {
         Ok(met) => met,
         Err(error) => {
@@ -38,20 +44,20 @@ pub(crate) async fn serve(shared: &Shared, connection: &Connection, end: End) {
             return;
         }
     };
+    for told in [
+        Command::Share(introduction.secret.to_bytes()),
+        Command::Remember(*peer.as_bytes(), encode_addresses(&greeting.addresses)),
+    ] {
+        // A store that is closing remembers nobody.
+        let _ = shared.engine.commands.send(told).await;
+    }
     let dialer_is_smaller = (shared.endpoint.id() < peer) == (end == End::Dialer);
     if !shared.book.enter(connection, dialer_is_smaller) {
         connection.close(REPLACED.into(), b"there is another connection");
         return;
     }
     shared.book.add(peer, &greeting.addresses);
-    let addresses = encode_addresses(&greeting.addresses);
-    for told in [
-        Command::Remember(*peer.as_bytes(), addresses),
-        Command::Share(introduction.secret.to_bytes()),
-    ] {
-        // A store that is closing remembers nobody.
-        let _ = shared.engine.commands.send(told).await;
-    }
+    shared.book.rename(peer, greeting.name.clone());
     tracing::info!(peer = %peer.fmt_short(), "a peer is here");
     let outcome = exchange(shared, *peer.as_bytes(), stream).await;
     shared.book.leave(connection);

@@ -39,6 +39,8 @@ pub(crate) fn sample_ticket() -> Ticket {
 fn introduction(secret: u8) -> Introduction {
     Introduction {
         secret: MeshSecret::from_bytes([secret; 32]),
+        trusted: false,
+        name: None,
         store: "a".to_owned(),
         addresses: vec![([127, 0, 0, 1], 4711).into()],
     }

@@ -26,6 +26,8 @@ pub(crate) struct Greeting {
     proof: [u8; SECRET_BYTES],
     /// The name of this life of its store.
     pub(crate) store: String,
+    /// What its owner calls it.
+    pub(crate) name: Option<String>,
     /// Where it listens.
     pub(crate) addresses: Vec<SocketAddr>,
 }
@@ -34,6 +36,9 @@ pub(crate) struct Greeting {
 #[derive(Debug, Clone)]
 pub(crate) struct Introduction {
     pub(crate) secret: MeshSecret,
+    /// The other side's key is proof enough: it is on the list.
+    pub(crate) trusted: bool,
+    pub(crate) name: Option<String>,
     pub(crate) store: String,
     pub(crate) addresses: Vec<SocketAddr>,
 }
@@ -59,6 +64,9 @@ pub enum HandshakeError {
     /// Another version of the protocol.
     #[error("the other side speaks version {0} of the protocol, this one {PROTOCOL}: update the older app")]
     Protocol(u16),
+    /// It is not on the list of those that are allowed.
+    #[error("the other side is not on the list of devices that are allowed")]
+    NotAllowed,
     /// It does not know the secret.
     #[error("the other side does not know the secret of this mesh: join with a ticket of it")]
     Stranger,
@@ -125,6 +133,7 @@ impl Introduction {
             protocol: PROTOCOL,
             proof: self.secret.proof(end, session),
             store: self.store.clone(),
+            name: self.name.clone(),
             addresses: self.addresses.clone(),
         };
         postcard::to_extend(&greeting, Vec::new()).expect("a growing buffer takes every greeting")
@@ -143,7 +152,7 @@ impl Introduction {
         if greeting.protocol != PROTOCOL {
             return Err(HandshakeError::Protocol(greeting.protocol));
         }
-        if !self.secret.is_shown_by(greeting.proof, end, session) {
+        if !self.trusted && !self.secret.is_shown_by(greeting.proof, end, session) {
             return Err(HandshakeError::Stranger);
         }
         if greeting.store == self.store {
@@ -164,6 +173,8 @@ mod tests {
     fn introduction(secret: u8, store: &str) -> Introduction {
         Introduction {
             secret: MeshSecret::from_bytes([secret; 32]),
+            trusted: false,
+            name: Some(format!("till {store}")),
             store: store.to_owned(),
             addresses: vec!["127.0.0.1:1".parse().expect("an address")],
         }
@@ -183,7 +194,16 @@ mod tests {
     async fn devices_of_one_mesh_let_each_other_in() {
         let [one, other] = meet((introduction(1, "a"), SESSION), (introduction(1, "b"), SESSION)).await;
         assert_eq!(one.expect("it is let in").store, "b");
-        assert_eq!(other.expect("it is let in").store, "a");
+        let other = other.expect("it is let in");
+        assert_eq!((&*other.store, other.name.as_deref()), ("a", Some("till a")));
+    }
+
+    #[tokio::test]
+    async fn a_device_on_the_list_needs_no_secret() {
+        let [mut one, mut other] = [introduction(1, "a"), introduction(2, "b")];
+        (one.trusted, other.trusted) = (true, true);
+        let [one, other] = meet((one, SESSION), (other, SESSION)).await;
+        assert!(one.is_ok() && other.is_ok());
     }
 
     #[tokio::test]

@@ -46,8 +46,9 @@ impl Replica {
             TOUCHED_ROWS_BUSY_MAX
         };
         for at in 0..self.shards.len() {
+            let sure = self.is_sure();
             let open = &mut self.shards[at];
-            if self.doubtful || (open.log_bytes <= LOG_BYTES_MAX && open.touched <= touched_max) {
+            if !sure || (open.log_bytes <= LOG_BYTES_MAX && open.touched <= touched_max) {
                 continue;
             }
             // Not again before as much has been added, if it fails.
@@ -107,17 +108,21 @@ impl Replica {
 
     /// Drops the history that every device has confirmed to hold which was met within [`TRIM_HORIZON`]. Others get a snapshot when they return. Returns the
     /// collections that became smaller.
-    pub(crate) async fn trim(&mut self) -> Result<Vec<String>, StoreError> {
+    pub(crate) async fn trim(&mut self, own: &[u8; 32]) -> Result<Vec<String>, StoreError> {
         self.sure().await?;
-        let known: HashSet<[u8; 32]> = self
+        let mut known: HashSet<[u8; 32]> = self
             .disk
             .known_devices()
             .await
             .map_err(error::unavailable("read its file"))?;
+        // Where this device itself listened is remembered, too.
+        known.remove(own);
+        let confirmed = self.disk.all_confirmed().await;
+        let confirmed = confirmed.map_err(error::unavailable("read its file"))?;
         let mut trimmed = Vec::new();
         for at in 0..self.shards.len() {
             let collection = self.shards[at].collection.to_string();
-            let Some(version) = self.held_by_all(&collection, &known).await? else {
+            let Some(version) = self.held_by_all(&collection, &known, &confirmed) else {
                 continue;
             };
             let outcome = self.shards[at].shard.trimmed(&version);
@@ -131,24 +136,24 @@ impl Replica {
     }
 
     /// What every device holds that counts; `None` when one of them has never confirmed anything.
-    async fn held_by_all(
-        &mut self,
+    fn held_by_all(
+        &self,
         collection: &str,
         known: &HashSet<[u8; 32]>,
-    ) -> Result<Option<VersionVector>, StoreError> {
-        let confirmed = self.disk.confirmed(collection).await;
-        let confirmed = confirmed.map_err(error::unavailable("read its file"))?;
+        confirmed: &[Confirmed],
+    ) -> Option<VersionVector> {
         let oldest = seconds_now() - i64::try_from(TRIM_HORIZON.as_secs()).unwrap_or(i64::MAX);
-        let mut common = self.find(collection).map(|open| open.version.clone());
+        let mut common = self.find(collection)?.version.clone();
         for device in known {
-            let theirs = confirmed.iter().find(|confirmed| confirmed.device == *device);
-            let Some(theirs) = theirs else { return Ok(None) };
-            if theirs.at >= oldest {
-                let version = VersionVector::decode(&theirs.version).unwrap_or_default();
-                common = common.map(|common| common.intersection(&version));
+            let of_it = confirmed
+                .iter()
+                .find(|confirmed| confirmed.device == *device && confirmed.collection == collection)?;
+            if of_it.at >= oldest {
+                let version = VersionVector::decode(&of_it.version).unwrap_or_default();
+                common = common.intersection(&version);
             }
         }
-        Ok(common)
+        Some(common)
     }
 
     /// The collections of which updates are taken from now on; `None`: all.
@@ -169,7 +174,7 @@ impl Replica {
     /// Drops a collection that is not wanted here, when somebody holds all of it. Whether it was dropped.
     pub(crate) async fn evict(&mut self, collection: &str, held: &VersionVector) -> Result<bool, StoreError> {
         let found = self.shards.iter().position(|open| open.collection == collection);
-        let Some(at) = found.filter(|_| !self.wants(collection) && !self.doubtful) else {
+        let Some(at) = found.filter(|_| !self.wants(collection) && self.is_sure()) else {
             return Ok(false);
         };
         if !held.includes_vv(&self.shards[at].version) {

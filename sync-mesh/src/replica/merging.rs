@@ -9,6 +9,7 @@ use crate::{
     data::{Chunk, Shard, ShardError, id_of},
     disk::{Change, Replacement},
     error,
+    limits::OVERWRITTEN_MAX,
 };
 
 /// How an import ended.
@@ -36,7 +37,10 @@ impl Replica {
             return Ok(Taken::Useless);
         }
         let at = self.shard_for_writing(collection).await?;
+        let own = self.owner.peer;
         let open = &mut self.shards[at];
+        open.own_writes.catch_up(&open.shard, own, &open.version);
+        let before = open.version.clone();
         let imported = match open.shard.import(&update) {
             Ok(imported) => imported,
             Err(ShardError::Trimmed) => return Ok(Taken::Useless),
@@ -54,6 +58,15 @@ impl Replica {
         let names = imported.touched.into_iter().filter(|name| id_of(name).is_some());
         self.doubtful = true;
         let rows = open.touch(names.map(SmolStr::from), &mut self.position, false);
+        for touch in &rows {
+            if let Some(lost) = open.own_writes.overwritten(&open.shard, &touch.name, &before) {
+                self.overwritten
+                    .push_back((touch.position, open.collection.clone(), lost));
+            }
+        }
+        while self.overwritten.len() > OVERWRITTEN_MAX {
+            self.overwritten.pop_front();
+        }
         let change = Change {
             shard: open.number,
             update,
@@ -79,7 +92,7 @@ impl Replica {
         version: &VersionVector,
         size: (usize, usize),
     ) -> Result<Option<Chunk>, StoreError> {
-        let Some(open) = self.find(collection).filter(|_| !self.doubtful) else {
+        let Some(open) = self.find(collection).filter(|_| self.is_sure()) else {
             return Ok(None);
         };
         open.shard
@@ -95,7 +108,7 @@ impl Replica {
 
     /// All of a collection, and the version that it is of; `None` when there is nothing.
     pub(crate) fn snapshot(&self, collection: &str) -> Result<Option<(Vec<u8>, VersionVector)>, StoreError> {
-        let Some(open) = self.find(collection).filter(|_| !self.doubtful) else {
+        let Some(open) = self.find(collection).filter(|_| self.is_sure()) else {
             return Ok(None);
         };
         let (bytes, _) = open.shard.snapshot().map_err(error::failed("make a snapshot"))?;
@@ -140,6 +153,7 @@ impl Replica {
         for open in &self.shards {
             open.shard.change_peer(peer).map_err(failed())?;
         }
+        self.settle_receipts();
         self.doubtful = false;
         Ok(())
     }

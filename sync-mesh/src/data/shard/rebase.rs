@@ -105,10 +105,10 @@ impl Shard {
     }
 }
 
-type Operation = (i32, u32, String, String, Option<LoroValue>);
+pub(super) type Operation = (i32, u32, String, String, Option<LoroValue>);
 
 /// Place, Lamport time, row, key and value of each operation on a row; `None` is a removal.
-fn operations(document: &LoroDoc, span: IdSpan) -> Vec<Operation> {
+pub(super) fn operations(document: &LoroDoc, span: IdSpan) -> Vec<Operation> {
     let mut operations = Vec::new();
     for change in document.export_json_in_id_span(span) {
         for operation in change.ops {
@@ -137,7 +137,7 @@ fn operations(document: &LoroDoc, span: IdSpan) -> Vec<Operation> {
     operations
 }
 
-fn count(version: &VersionVector, peer: u64) -> i32 {
+pub(super) fn count(version: &VersionVector, peer: u64) -> i32 {
     version.get(&peer).copied().unwrap_or(0)
 }
 
