@@ -2,8 +2,8 @@
 //! `#[derive(DittoAdapter)]` per struct. The app keeps writing plain SQL.
 //!
 //! This crate only gathers, each name listed by hand: the contracts and the engine are in `ditto-sync-core`, the derives in
-//! `ditto-sync-derive`, the SQLite side in `ditto-sync-sqlite` (feature `sqlite`), the Ditto store in `ditto-sync-ditto` (feature `ditto`), the memory store and the contract suites in
-//! `ditto-sync-testkit` (feature `testkit`).
+//! `ditto-sync-derive`, the SQLite side in `ditto-sync-sqlite` (feature `sqlite`), the embedded mesh in `ditto-sync-mesh` (feature `mesh`), the Ditto store in
+//! `ditto-sync-ditto` (feature `ditto`), the memory store and the contract suites in `ditto-sync-testkit` (feature `testkit`).
 //!
 //! Start with [`DittoAdapter`], [`SyncRegistry`] and [`SyncHandle`].
 
@@ -39,7 +39,7 @@ pub use ditto_sync_core::{
     scope::{Belongs, ContextError, ContextSource, ModelScope, Scopes},
     seeding::{SeedFailure, SeedReport, SeededCollection},
     status::{CollectionStatus, Phase, SyncEvent, SyncStatus},
-    store::{DocumentStore, Observation, StoreError, StoreId, StoreSlot},
+    store::{DocumentStore, Observation, Overwritten, OverwrittenField, StoreError, StoreId, StoreSlot},
     value::{Value, ValueError},
 };
 pub use ditto_sync_derive::{DittoAdapter, DittoField};
@@ -47,6 +47,11 @@ pub use ditto_sync_derive::{DittoAdapter, DittoField};
 pub use ditto_sync_ditto::{
     DittoObservation, DittoStore, OpenError as DittoOpenError, PeerReach, Reach, route_logs_to_tracing,
     sdk as ditto_sdk,
+};
+#[cfg(feature = "mesh")]
+pub use ditto_sync_mesh::{
+    EndpointId, JoinError, MeshBuilder, MeshObservation, MeshSecret, MeshStore, OpenError as MeshOpenError,
+    Peer, Ticket, TicketError,
 };
 #[cfg(feature = "sqlite")]
 pub use ditto_sync_sqlite::{SqliteRepository, WriteTransaction};
@@ -75,6 +80,8 @@ pub mod prelude {
         DittoAdapter, DittoField, DittoHooks, Document, DocumentId, Phase, RemoteChange, StoreSlot,
         SyncConfig, SyncEvent, SyncHandle, SyncRegistry, SyncStatus, Value,
     };
+    #[cfg(feature = "mesh")]
+    pub use crate::{MeshStore, Ticket};
 }
 
 /// The code of the README, compiled and run.

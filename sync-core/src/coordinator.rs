@@ -20,6 +20,7 @@ mod models;
 mod notifying;
 mod observing;
 mod outbound;
+mod overwritten;
 mod queue;
 mod records;
 mod reporter;

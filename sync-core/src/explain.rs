@@ -73,6 +73,11 @@ pub enum Receipt {
         /// The last batch that carried it, if this coordinator remembers.
         batch: Option<BatchId>,
     },
+    /// Another device has confirmed that it holds the last change. Only of stores that can tell, and while this coordinator remembers the batch.
+    Peer {
+        /// The last batch that carried it.
+        batch: BatchId,
+    },
 }
 
 /// Something that happened to a row while this coordinator ran.
@@ -118,6 +123,8 @@ pub struct Explanation {
     pub trace: RowTrace,
     /// What happened while this coordinator ran, oldest first, as far as it remembers.
     pub history: Vec<(SystemTime, HistoryEvent)>,
+    /// Another device has confirmed that it holds the last batch of the history.
+    pub at_peer: bool,
 }
 
 impl Explanation {
@@ -135,10 +142,7 @@ impl Explanation {
         }
         let unmet = trace.exists && trace.known.is_none();
         let gone = !trace.exists && trace.known.is_none();
-        let batch = self.history.iter().rev().find_map(|(_, event)| match event {
-            HistoryEvent::Sent(batch) => Some(*batch),
-            _ => None,
-        });
+        let batch = self.last_sent();
         if trace.local && trace.in_flight.is_none() {
             Receipt::Local
         } else if !trace.entries.is_empty() || trace.in_flight.is_some() || unmet {
@@ -146,8 +150,19 @@ impl Explanation {
         } else if gone && batch.is_none() {
             Receipt::Unknown
         } else {
-            Receipt::Stored { batch }
+            match batch {
+                Some(batch) if self.at_peer => Receipt::Peer { batch },
+                batch => Receipt::Stored { batch },
+            }
         }
+    }
+
+    /// The last batch of the history that the store has accepted.
+    pub(crate) fn last_sent(&self) -> Option<BatchId> {
+        self.history.iter().rev().find_map(|(_, event)| match event {
+            HistoryEvent::Sent(batch) => Some(*batch),
+            _ => None,
+        })
     }
 }
 

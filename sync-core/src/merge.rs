@@ -75,6 +75,8 @@ pub enum ConflictKind {
     LostByStore,
     /// Someone discarded a local change from quarantine. The local values are reported.
     LocalDiscarded,
+    /// A change that the store had accepted gave way to a concurrent one of another device, by the rule of the engine. Both values are reported.
+    LocalOverwritten,
 }
 
 /// One field of a conflict.

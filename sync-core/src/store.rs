@@ -13,11 +13,12 @@ use smol_str::SmolStr;
 pub use self::slot::{SlotObservation, StoreSlot};
 use crate::{
     descriptor::ModelDescriptor,
-    document::Document,
+    document::{Document, FieldName},
     error::{ErrorKind, Source},
     id::{DocumentId, IdList},
-    intent::{Intent, ReplicaId},
+    intent::{BatchId, Intent, ReplicaId},
     query::Query,
+    value::Value,
 };
 
 /// Where documents live and meet those of other peers.
@@ -44,7 +45,7 @@ pub trait DocumentStore: Send + Sync + 'static {
     /// When the store cannot be read.
     fn identity(&self, replica: ReplicaId) -> impl Future<Output = Result<StoreIdentity, StoreError>> + Send;
 
-    /// Applies `intent`: as a whole or not at all, durably before it returns, and once per [`BatchId`](crate::intent::BatchId) (a repetition answers
+    /// Applies `intent`: as a whole or not at all, durably before it returns, and once per [`BatchId`] (a repetition answers
     /// [`WriteOutcome::Applied`] and does nothing).
     ///
     /// Every operation's [`Expect`](crate::intent::Expect) is compared inside the store's transaction; if one differs nothing is applied and **all** ids
@@ -101,6 +102,15 @@ pub trait DocumentStore: Send + Sync + 'static {
     /// When the store cannot be read.
     fn covers(&self, frontier: &Frontier) -> impl Future<Output = Result<Option<bool>, StoreError>> + Send {
         let _ = frontier;
+        async { Ok(None) }
+    }
+
+    /// Whether another device has confirmed that it holds what this batch wrote. `None`: this engine cannot tell.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn confirmed(&self, batch: BatchId) -> impl Future<Output = Result<Option<bool>, StoreError>> + Send {
+        let _ = batch;
         async { Ok(None) }
     }
 
@@ -242,6 +252,28 @@ pub struct ChangeBatch {
     pub cursor: Option<Cursor>,
     /// The engine could not say what changed: scan.
     pub rescan: bool,
+    /// Own writes that gave way to concurrent ones of others, where the engine can see that. A report, not a change.
+    pub overwritten: Vec<Overwritten>,
+}
+
+/// Own writes to one document that a concurrent write of another device has replaced, by the rule of the engine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Overwritten {
+    /// The document.
+    pub id: DocumentId,
+    /// The fields, with both values.
+    pub fields: Vec<OverwrittenField>,
+}
+
+/// One field of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OverwrittenField {
+    /// Its name in the document.
+    pub field: FieldName,
+    /// What was written here.
+    pub ours: Value,
+    /// What stands there now; `None` when the document was deleted, or the field with it.
+    pub theirs: Option<Value>,
 }
 
 /// One changed document.

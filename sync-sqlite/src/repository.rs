@@ -270,7 +270,10 @@ impl Repository for SqliteRepository {
 
     async fn apply(&self, batch: InboundBatch<'_>) -> Result<Applied, RepositoryError> {
         let session = self.inner.session()?;
-        apply::apply(&session, self.inner.connections(), batch).await
+        let applied = apply::apply(&session, self.inner.connections(), batch).await;
+        // Our own connections have no commit hook, and a listener shall not wait for the next poll. After a failure too: some of it may be in.
+        self.inner.database.hints().rows_changed();
+        applied
     }
 
     async fn unseen(

@@ -49,10 +49,13 @@ impl Hints {
 
     /// Someone wants a look, whether or not anything has changed.
     pub(crate) fn ask(&self) {
-        for hint in [&self.coordinator, &self.listeners] {
-            hint.asked.store(true, Ordering::Release);
-            hint.committed.notify_one();
-        }
+        self.coordinator.ask();
+        self.listeners.ask();
+    }
+
+    /// We have changed rows ourselves: nothing to send, but to be told.
+    pub(crate) fn rows_changed(&self) {
+        self.listeners.ask();
     }
 
     fn of(&self, watcher: Watcher) -> &Hint {
@@ -64,6 +67,11 @@ impl Hints {
 }
 
 impl Hint {
+    fn ask(&self) {
+        self.asked.store(true, Ordering::Release);
+        self.committed.notify_one();
+    }
+
     fn take_asked(&self) -> bool {
         self.asked.swap(false, Ordering::AcqRel)
     }

@@ -349,6 +349,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 return Err(error.into());
             }
         };
+        self.report_overwritten(model, &batch.overwritten);
         if batch.rescan {
             self.observations[model] = None;
             self.observing.lose_base(model);

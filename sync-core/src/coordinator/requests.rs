@@ -90,12 +90,18 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             .filter(|intent| intent.operations.iter().any(carries))
             .map(|intent| intent.batch);
         let collection = row.model.collection();
-        Ok(Explanation {
+        let mut explanation = Explanation {
             collection,
             history: self.reporter.history(collection, &row.id),
             id: row.id,
             trace,
-        })
+            at_peer: false,
+        };
+        if let Some(batch) = explanation.last_sent() {
+            // A store that does not answer now has told nobody that a peer holds it.
+            explanation.at_peer = matches!(self.store.confirmed(batch).await, Ok(Some(true)));
+        }
+        Ok(explanation)
     }
 
     async fn release(&mut self, row: RowName, release: Release) -> Result<(), RecordError> {

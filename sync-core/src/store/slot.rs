@@ -23,7 +23,7 @@ use crate::{
     descriptor::ModelDescriptor,
     document::Document,
     id::DocumentId,
-    intent::{Intent, ReplicaId},
+    intent::{BatchId, Intent, ReplicaId},
     query::Query,
 };
 
@@ -227,6 +227,11 @@ impl<S: DocumentStore> DocumentStore for StoreSlot<S> {
 
     async fn covers(&self, frontier: &Frontier) -> Result<Option<bool>, StoreError> {
         self.call(|store| async move { store.covers(frontier).await })
+            .await
+    }
+
+    async fn confirmed(&self, batch: BatchId) -> Result<Option<bool>, StoreError> {
+        self.call(|store| async move { store.confirmed(batch).await })
             .await
     }
 

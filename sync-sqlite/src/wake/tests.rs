@@ -158,6 +158,19 @@ async fn asking_wakes_without_a_change() {
 }
 
 #[tokio::test]
+async fn own_changes_of_rows_wake_listeners_without_polling_and_nobody_else() {
+    let mut fixture = fixture(NEVER).await;
+    let hints = Database::at(fixture.path.to_str().unwrap());
+    hints.hints().rows_changed();
+    {
+        let mut coordinator = pin!(fixture.watch.changed());
+        assert!(futures_util::poll!(coordinator.as_mut()).is_pending());
+    }
+    fixture.watch = fixture.watch.for_listeners();
+    fixture.changed().await;
+}
+
+#[tokio::test]
 async fn closing_takes_the_connection_even_from_a_look_that_was_left_lying() {
     let fixture = fixture(Duration::from_millis(1)).await;
     let mut lying = Box::pin(fixture.watch.changed());

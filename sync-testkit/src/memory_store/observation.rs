@@ -96,6 +96,7 @@ impl MemoryObservation {
                 changes: Vec::new(),
                 cursor: self.cursor(&state),
                 rescan: true,
+                overwritten: Vec::new(),
             }));
         }
         let mut changes = self.take_changes(&state);
@@ -110,6 +111,7 @@ impl MemoryObservation {
             changes,
             cursor: self.cursor(&state),
             rescan: false,
+            overwritten: Vec::new(),
         }))
     }
 

@@ -234,6 +234,8 @@ impl From<WireBatch> for ChangeBatch {
             changes: changes.collect(),
             cursor: wire.cursor,
             rescan: wire.rescan,
+            // The memory store behind it sees none.
+            overwritten: Vec::new(),
         }
     }
 }

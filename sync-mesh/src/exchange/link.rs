@@ -1,0 +1,322 @@
+//! What is remembered of one connected peer: [`Link`].
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use ditto_sync_core::store::StoreError;
+use loro::VersionVector;
+use tokio::time::Instant;
+
+use super::Device;
+use crate::{
+    error,
+    limits::{
+        CHUNK_BYTES_MAX, CHUNK_OPERATIONS, COLLECTIONS_MAX, CONFIRM_PAUSE, PUSH_PAUSE, SNAPSHOT_BYTES_MAX,
+        SNAPSHOT_PART_BYTES,
+    },
+    message::{Message, Told},
+    replica::{Held, Replica},
+};
+
+/// One connected peer.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) device: Device,
+    /// It knows what we want.
+    pub(super) introduced: bool,
+    /// What it wants; `None`: all.
+    pub(super) interest: Option<BTreeSet<String>>,
+    pub(super) tell: Tell,
+    /// Collections of which we want a snapshot, to be asked for.
+    pub(super) wants: VecDeque<String>,
+    /// Collections of which it wants a snapshot.
+    pub(super) wanted: VecDeque<String>,
+    /// Updates and snapshots taken of it.
+    pub(super) received: u64,
+    /// When there will be something to say that it is too early for.
+    pub(super) due: Option<Instant>,
+    /// It has told how far it is: nothing is sent before.
+    known: bool,
+    collections: HashMap<String, Remote>,
+    /// Updates and snapshots sent to it.
+    sent: u64,
+    push_from: Option<Instant>,
+    tell_from: Option<Instant>,
+    outgoing: Option<Outgoing>,
+    incoming: HashMap<String, Vec<u8>>,
+}
+
+/// Whether it is to be told how far we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tell {
+    Nothing,
+    /// What has changed since it was told last.
+    Changes,
+    Everything,
+}
+
+/// How far it is in one collection.
+#[derive(Debug, Default)]
+struct Remote {
+    /// It has said so.
+    confirmed: VersionVector,
+    /// It was sent so much.
+    hoped: VersionVector,
+    /// Our generation when there was nothing more to send.
+    complete_at: Option<u64>,
+    /// Our generation when it was told our version.
+    told_at: Option<u64>,
+    /// It has confirmed something that was not kept.
+    news: bool,
+}
+
+/// A snapshot on its way.
+#[derive(Debug)]
+struct Outgoing {
+    collection: String,
+    bytes: Vec<u8>,
+    at: usize,
+    version: VersionVector,
+}
+
+impl Link {
+    pub(super) fn new(device: Device) -> Self {
+        Self {
+            device,
+            introduced: false,
+            interest: None,
+            tell: Tell::Everything,
+            wants: VecDeque::new(),
+            wanted: VecDeque::new(),
+            received: 0,
+            due: None,
+            known: false,
+            collections: HashMap::new(),
+            sent: 0,
+            push_from: None,
+            tell_from: None,
+            outgoing: None,
+            incoming: HashMap::new(),
+        }
+    }
+
+    /// It has told how far it is.
+    pub(super) fn learn(&mut self, (received, complete): (u64, bool), told: &[Told]) {
+        self.known |= complete;
+        // Nothing of ours is on its way: what it lacks now got lost.
+        let settled = received >= self.sent;
+        if complete && settled {
+            for remote in self.collections.values_mut() {
+                remote.hoped = VersionVector::new();
+                remote.complete_at = None;
+            }
+        }
+        for told in told {
+            if self.collections.len() >= COLLECTIONS_MAX && !self.collections.contains_key(&told.collection) {
+                continue;
+            }
+            let remote = self.collections.entry(told.collection.clone()).or_default();
+            remote.news |= !remote.confirmed.includes_vv(&told.version);
+            remote.confirmed.clone_from(&told.version);
+            if settled {
+                if !told.version.includes_vv(&remote.hoped) {
+                    remote.complete_at = None;
+                }
+                remote.hoped.clone_from(&told.version);
+            } else {
+                remote.hoped.merge(&told.version);
+            }
+        }
+    }
+
+    /// It holds this, for it has sent it.
+    pub(super) fn has(&mut self, collection: &str, end: &VersionVector) {
+        if let Some(remote) = self.collections.get_mut(collection) {
+            remote.hoped.merge(end);
+        }
+    }
+
+    /// It is to be told what has changed, when it is time.
+    pub(super) fn tell_changes(&mut self) {
+        if self.tell == Tell::Nothing {
+            self.tell = Tell::Changes;
+        }
+    }
+
+    pub(super) fn forget_completeness(&mut self) {
+        for remote in self.collections.values_mut() {
+            remote.complete_at = None;
+        }
+    }
+
+    /// What it has confirmed since this was asked last.
+    pub(super) fn newly_confirmed(&mut self) -> Vec<(Device, String, VersionVector)> {
+        let device = self.device;
+        let fresh = |(collection, remote): (&String, &mut Remote)| {
+            std::mem::take(&mut remote.news).then(|| (device, collection.clone(), remote.confirmed.clone()))
+        };
+        self.collections.iter_mut().filter_map(fresh).collect()
+    }
+
+    /// What it has confirmed.
+    pub(super) fn versions(&self) -> impl Iterator<Item = (&str, &VersionVector)> {
+        let collections = self.collections.iter();
+        collections.map(|(collection, remote)| (collection.as_str(), &remote.confirmed))
+    }
+
+    /// A part of a snapshot; the whole, when it is the last.
+    pub(super) fn assemble(
+        &mut self,
+        collection: &str,
+        part: &[u8],
+        last: bool,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let others: usize = self.incoming.values().map(Vec::len).sum();
+        if others + part.len() > SNAPSHOT_BYTES_MAX {
+            return Err(error::failed("take a snapshot of a peer")(format!(
+                "it is larger than {SNAPSHOT_BYTES_MAX} bytes"
+            )));
+        }
+        let bytes = self.incoming.entry(collection.to_owned()).or_default();
+        bytes.extend_from_slice(part);
+        Ok(if last {
+            self.incoming.remove(collection)
+        } else {
+            None
+        })
+    }
+
+    /// Whether it gets a snapshot instead of updates.
+    pub(super) fn is_behind_trim(&self, collection: &str, replica: &Replica) -> bool {
+        let remote = self.collections.get(collection);
+        remote.is_none_or(|remote| replica.is_behind_trim(collection, &remote.confirmed))
+    }
+
+    fn wants(&self, collection: &str) -> bool {
+        self.interest
+            .as_ref()
+            .is_none_or(|interest| interest.contains(collection))
+    }
+
+    /// How far we are, if it is to be told now.
+    pub(super) fn tell(&mut self, replica: &Replica, now: Instant) -> Option<Message> {
+        match self.tell {
+            Tell::Nothing => return None,
+            Tell::Changes if self.tell_from.is_some_and(|from| now < from) => {
+                self.due = earliest(self.due, self.tell_from);
+                return None;
+            }
+            Tell::Changes | Tell::Everything => {}
+        }
+        let complete = std::mem::replace(&mut self.tell, Tell::Nothing) == Tell::Everything;
+        self.tell_from = Some(now + CONFIRM_PAUSE);
+        let mut collections = Vec::new();
+        for held in replica.held() {
+            let remote = self.collections.entry(held.collection.to_string()).or_default();
+            if !complete && remote.told_at == Some(held.generation) {
+                continue;
+            }
+            remote.told_at = Some(held.generation);
+            collections.push(Told {
+                collection: held.collection.to_string(),
+                version: held.version.clone(),
+                digest: held.digest,
+            });
+        }
+        Some(Message::Versions {
+            received: self.received,
+            complete,
+            collections,
+        })
+    }
+
+    /// The next part of a snapshot that it wants or needs.
+    pub(super) fn next_part(&mut self, replica: &Replica) -> Result<Option<Message>, StoreError> {
+        while self.outgoing.is_none() {
+            let Some(collection) = self.wanted.pop_front() else {
+                return Ok(None);
+            };
+            if let Some((bytes, version)) = replica.snapshot(&collection)? {
+                self.outgoing = Some(Outgoing {
+                    collection,
+                    bytes,
+                    at: 0,
+                    version,
+                });
+            }
+        }
+        let Some(outgoing) = &mut self.outgoing else {
+            return Ok(None);
+        };
+        let end = outgoing.bytes.len().min(outgoing.at + SNAPSHOT_PART_BYTES);
+        let message = Message::Snapshot {
+            collection: outgoing.collection.clone(),
+            part: outgoing.bytes[outgoing.at..end].to_vec(),
+            last: end == outgoing.bytes.len(),
+        };
+        outgoing.at = end;
+        if end == outgoing.bytes.len()
+            && let Some(sent) = self.outgoing.take()
+        {
+            self.sent += 1;
+            let remote = self.collections.entry(sent.collection).or_default();
+            remote.hoped.merge(&sent.version);
+        }
+        Ok(Some(message))
+    }
+
+    /// The next update that it lacks, of the collections that are `open`.
+    pub(super) fn next_update(
+        &mut self,
+        replica: &Replica,
+        now: Instant,
+        open: impl Fn(&Held<'_>) -> bool,
+    ) -> Result<Option<Message>, StoreError> {
+        if !self.known {
+            return Ok(None);
+        }
+        for held in replica.held().filter(open) {
+            if !self.wants(held.collection) {
+                continue;
+            }
+            let remote = self.collections.entry(held.collection.to_string()).or_default();
+            if remote.complete_at == Some(held.generation) {
+                continue;
+            }
+            if remote.hoped.includes_vv(held.version) {
+                remote.complete_at = Some(held.generation);
+                continue;
+            }
+            if let Some(from) = self.push_from.filter(|from| now < *from) {
+                self.due = earliest(self.due, Some(from));
+                return Ok(None);
+            }
+            if replica.is_behind_trim(held.collection, &remote.hoped) {
+                self.wanted.push_back(held.collection.to_string());
+                return self.next_part(replica);
+            }
+            let size = (CHUNK_OPERATIONS, CHUNK_BYTES_MAX);
+            let Some(chunk) = replica.chunk(held.collection, &remote.hoped, size)? else {
+                continue;
+            };
+            // Hoped: it is on its way.
+            remote.hoped.merge(&chunk.end);
+            self.sent += 1;
+            if !chunk.more {
+                remote.complete_at = Some(held.generation);
+                self.push_from = Some(now + PUSH_PAUSE);
+            }
+            return Ok(Some(Message::Update {
+                collection: held.collection.to_string(),
+                update: chunk.update,
+            }));
+        }
+        Ok(None)
+    }
+}
+
+fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}

@@ -1,0 +1,510 @@
+//! What one device holds of the mesh: its shards, their index and the file that keeps them, as one state. See [`Replica`].
+//!
+//! One thing at a time: whoever calls has it for himself. A change is in memory first, and in the file before anybody hears of it; when the file fails, memory
+//! is read from it anew. Not here: who asks (`engine`), what travels (`wire`).
+
+mod keeping;
+mod merging;
+mod own_writes;
+mod receipts;
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    path::Path,
+};
+
+use ditto_sync_core::{
+    descriptor::ModelDescriptor,
+    document::Document,
+    id::DocumentId,
+    intent::{BatchId, Intent, Operation, ReplicaId},
+    query::Query,
+    store::{Change as Reported, ChangeKind, Overwritten, StaleId, StoreError, WriteOutcome},
+};
+use loro::VersionVector;
+use smol_str::SmolStr;
+
+pub(crate) use self::merging::Taken;
+use self::{
+    own_writes::OwnWrites,
+    receipts::{Mark, Receipts},
+};
+use crate::{
+    data::{Author, Row, Shard, id_of, root_name},
+    disk::{Change, Disk, Owner, StoredShard},
+    error::{self, OpenError},
+    index::{Index, Touch},
+    refusal::refusals,
+};
+
+/// All that one device holds.
+pub(crate) struct Replica {
+    disk: Disk,
+    owner: Owner,
+    shards: Vec<Open>,
+    batches: HashMap<ReplicaId, u64>,
+    devices: Vec<([u8; 32], Vec<u8>)>,
+    /// The collections of which updates are taken; `None`: all.
+    interest: Option<BTreeSet<String>>,
+    receipts: Receipts,
+    /// The newest reports of own writes that others have replaced, with their positions and collections.
+    overwritten: VecDeque<(u64, SmolStr, Overwritten)>,
+    /// Of the newest change.
+    position: u64,
+    /// The file has failed: what is in memory may not be what is in the file.
+    doubtful: bool,
+}
+
+/// A shard in memory.
+struct Open {
+    number: i64,
+    collection: SmolStr,
+    shard: Shard,
+    index: Index,
+    version: VersionVector,
+    /// Counts the changes since the start.
+    generation: u64,
+    /// Of the log since the snapshot.
+    log_bytes: usize,
+    /// Rows that were changed in memory since it was read.
+    touched: usize,
+    own_writes: OwnWrites,
+}
+
+/// What has changed since some position.
+pub(crate) struct News {
+    pub(crate) changes: Vec<Reported>,
+    pub(crate) overwritten: Vec<Overwritten>,
+    /// Up to where.
+    pub(crate) reached: u64,
+}
+
+/// How far one collection is here.
+pub(crate) struct Held<'a> {
+    pub(crate) collection: &'a SmolStr,
+    pub(crate) version: &'a VersionVector,
+    /// Changes with every change of the collection.
+    pub(crate) generation: u64,
+    pub(crate) digest: u64,
+}
+
+impl Replica {
+    /// Opens what the file holds, or makes a new store of this mesh.
+    pub(crate) async fn open(file: &Path, mesh: &str) -> Result<Self, OpenError> {
+        let fresh = Owner {
+            store: random_name()?,
+            peer: random_peer(),
+            mesh: mesh.to_owned(),
+            key: random_bytes()?,
+            secret: random_bytes()?,
+            shared: false,
+        };
+        let mut replica = Self {
+            disk: Disk::open(file, fresh.clone()).await?,
+            owner: fresh,
+            shards: Vec::new(),
+            batches: HashMap::new(),
+            devices: Vec::new(),
+            interest: None,
+            receipts: Receipts::default(),
+            overwritten: VecDeque::new(),
+            position: 0,
+            doubtful: false,
+        };
+        replica.load().await?;
+        if replica.owner.mesh == mesh {
+            Ok(replica)
+        } else {
+            Err(OpenError::OtherMesh {
+                found: replica.owner.mesh,
+                wanted: mesh.to_owned(),
+            })
+        }
+    }
+
+    async fn load(&mut self) -> Result<(), OpenError> {
+        let contents = self.disk.contents().await?;
+        let peer = contents.owner.peer;
+        self.shards = contents
+            .shards
+            .into_iter()
+            .map(|stored| Open::of(stored, peer))
+            .collect::<Result<_, _>>()?;
+        self.owner = contents.owner;
+        self.settle_receipts();
+        for confirmed in contents.confirmed {
+            let version = VersionVector::decode(&confirmed.version).unwrap_or_default();
+            self.receipts
+                .confirm(&confirmed.collection.into(), peer, &version);
+        }
+        self.batches = contents.batches;
+        self.devices = contents.devices;
+        self.position = self
+            .shards
+            .iter()
+            .map(|open| open.index.position())
+            .max()
+            .unwrap_or(0)
+            .max(contents.position)
+            .max(self.position);
+        Ok(())
+    }
+
+    /// Reads everything from the file again, after it has failed, and writes under another number from now on.
+    async fn sure(&mut self) -> Result<(), StoreError> {
+        if self.is_sure() {
+            return Ok(());
+        }
+        let peer = random_peer();
+        self.disk
+            .change_peer(peer)
+            .await
+            .map_err(error::unavailable("reopen its file"))?;
+        self.load().await.map_err(error::failed("reopen its file"))?;
+        self.doubtful = false;
+        Ok(())
+    }
+
+    /// Whether what is in memory is what is in the file.
+    fn is_sure(&self) -> bool {
+        !self.doubtful && !self.shards.iter().any(|open| open.shard.is_broken())
+    }
+
+    pub(crate) fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// Devices that were met before this start: public key and addresses, encoded.
+    pub(crate) fn devices(&self) -> &[([u8; 32], Vec<u8>)] {
+        &self.devices
+    }
+
+    /// Remembers where a device is.
+    pub(crate) async fn remember(&mut self, device: &[u8; 32], addresses: &[u8]) -> Result<(), StoreError> {
+        let saved = self.disk.remember(device, addresses).await;
+        saved.map_err(error::unavailable("remember a peer"))
+    }
+
+    /// Knows this secret from now on, which others know too.
+    pub(crate) async fn change_secret(&mut self, secret: [u8; 32]) -> Result<(), StoreError> {
+        let saved = self.disk.change_secret(&secret, true).await;
+        saved.map_err(error::unavailable("save the secret of the mesh"))?;
+        self.owner.secret = secret;
+        self.owner.shared = true;
+        Ok(())
+    }
+
+    /// The position of the newest change.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    pub(crate) fn last_applied(&self, replica: ReplicaId) -> Option<u64> {
+        self.batches.get(&replica).copied()
+    }
+
+    /// The contract of [`DocumentStore::write`](ditto_sync_core::store::DocumentStore::write).
+    pub(crate) async fn write(&mut self, intent: &Intent) -> Result<WriteOutcome, StoreError> {
+        self.sure().await?;
+        let batch = intent.batch;
+        // Numbers only grow, and one that was refused is never used again: what is not newer was applied.
+        if self
+            .last_applied(batch.replica)
+            .is_some_and(|last| batch.sequence <= last)
+        {
+            return Ok(WriteOutcome::Applied);
+        }
+        let rows: Vec<Row> = intent
+            .operations
+            .iter()
+            .map(|operation| self.row(operation.model.collection(), &operation.id))
+            .collect();
+        let found: Vec<Option<Document>> = rows.iter().map(Row::view).collect();
+        let refused = refusals(intent, &found);
+        if !refused.is_empty() {
+            return Err(StoreError::Rejected(refused));
+        }
+        let stale = stale_ids(intent, &found);
+        if !stale.is_empty() {
+            return Ok(WriteOutcome::Stale(stale));
+        }
+        drop(found);
+        self.carry_out(intent, &rows).await?;
+        Ok(WriteOutcome::Applied)
+    }
+
+    async fn carry_out(&mut self, intent: &Intent, rows: &[Row]) -> Result<(), StoreError> {
+        let mut groups: Vec<(usize, Vec<(&Operation, &Row)>)> = Vec::new();
+        for (operation, row) in intent.operations.iter().zip(rows) {
+            let shard = self.shard_for_writing(operation.model.collection()).await?;
+            match groups.iter_mut().find(|(other, _)| *other == shard) {
+                Some((_, group)) => group.push((operation, row)),
+                None => groups.push((shard, vec![(operation, row)])),
+            }
+        }
+        // From here on memory is ahead of the file, until the file has it.
+        self.doubtful = true;
+        let mut changes = Vec::with_capacity(groups.len());
+        for (shard, group) in &groups {
+            changes.push(self.write_shard(*shard, group)?);
+        }
+        self.keep(changes, Some(intent.batch)).await?;
+        self.batches.insert(intent.batch.replica, intent.batch.sequence);
+        let written: Vec<usize> = groups.iter().map(|(at, _)| *at).collect();
+        let marks = written.into_iter().map(|at| self.mark(&self.shards[at]));
+        let marks = marks.collect();
+        self.receipts.note(intent.batch, marks);
+        Ok(())
+    }
+
+    fn write_shard(&mut self, at: usize, group: &[(&Operation, &Row)]) -> Result<Change, StoreError> {
+        let writer = self.owner.peer;
+        let open = &mut self.shards[at];
+        let names: Vec<SmolStr> = group
+            .iter()
+            .map(|(operation, _)| root_name(&operation.id).into())
+            .collect();
+        let update = open
+            .shard
+            .write(|map| {
+                for ((operation, row), name) in group.iter().zip(&names) {
+                    let author = Author {
+                        writer,
+                        incarnation: fastrand::u64(1..),
+                    };
+                    row.write(&map(name), operation.model, &operation.action, author)?;
+                }
+                Ok(())
+            })
+            .map_err(error::failed("write to its documents"))?;
+        let rows = open.touch(names, &mut self.position, true);
+        Ok(Change {
+            shard: open.number,
+            update,
+            rows,
+        })
+    }
+
+    /// What was written so far counts as one for receipts.
+    fn settle_receipts(&mut self) {
+        self.receipts = Receipts::default();
+        for at in 0..self.shards.len() {
+            let mark = self.mark(&self.shards[at]);
+            self.receipts.settle(mark);
+        }
+    }
+
+    fn mark(&self, open: &Open) -> Mark {
+        let writer = self.owner.peer;
+        Mark {
+            collection: open.collection.clone(),
+            writer,
+            operations: open.version.get(&writer).copied().unwrap_or(0),
+        }
+    }
+
+    /// Somebody has told to hold this version of a collection.
+    pub(crate) fn note_held(&mut self, collection: &str, version: &VersionVector) {
+        let writer = self.owner.peer;
+        self.receipts.confirm(&collection.into(), writer, version);
+    }
+
+    /// Whether another device holds what a batch has written.
+    pub(crate) fn is_confirmed(&self, batch: BatchId) -> bool {
+        self.last_applied(batch.replica)
+            .is_some_and(|last| batch.sequence <= last)
+            && self.receipts.is_confirmed(batch)
+    }
+
+    /// How far each collection is here.
+    pub(crate) fn held(&self) -> impl Iterator<Item = Held<'_>> {
+        let sure = self.is_sure();
+        self.shards.iter().filter(move |_| sure).map(|open| Held {
+            collection: &open.collection,
+            version: &open.version,
+            generation: open.generation,
+            digest: open.index.digest(),
+        })
+    }
+
+    /// The current documents of `ids`, in that order.
+    pub(crate) async fn fetch(
+        &mut self,
+        model: &ModelDescriptor,
+        ids: &[DocumentId],
+    ) -> Result<Vec<Option<Document>>, StoreError> {
+        self.sure().await?;
+        let collection = model.collection();
+        Ok(ids
+            .iter()
+            .map(|id| self.row(collection, id).document(model))
+            .collect())
+    }
+
+    /// The ids of all documents that match, and the position they are of.
+    pub(crate) async fn scan(
+        &mut self,
+        model: &ModelDescriptor,
+        query: &Query,
+    ) -> Result<(Vec<DocumentId>, u64), StoreError> {
+        self.sure().await?;
+        let mut ids = Vec::new();
+        if let Some(open) = self.find(model.collection()) {
+            for name in open.index.names() {
+                let document = open.shard.row(name).document(model);
+                if document.is_some_and(|document| query.matches(&document)) {
+                    ids.extend(id_of(name));
+                }
+            }
+        }
+        Ok((ids, self.position))
+    }
+
+    /// What an observation has to be told of the changes after `position`.
+    pub(crate) async fn changes(
+        &mut self,
+        model: &ModelDescriptor,
+        query: &Query,
+        position: u64,
+    ) -> Result<News, StoreError> {
+        self.sure().await?;
+        let mut changes = Vec::new();
+        if let Some(open) = self.find(model.collection()) {
+            for (name, entry) in open.index.since(position) {
+                let document = open.shard.row(name).document(model);
+                // One that came once, from a peer, and does not match, has never been seen by anybody here.
+                let unseen = entry.born > position && entry.born == entry.changed && !entry.own;
+                let kind = match document {
+                    Some(document) if query.matches(&document) => ChangeKind::Upserted,
+                    _ if unseen => continue,
+                    Some(_) => ChangeKind::Moved,
+                    None => ChangeKind::Deleted,
+                };
+                changes.extend(id_of(name).map(|id| Reported { id, kind }));
+            }
+        }
+        let reports = self.overwritten.iter();
+        let overwritten = reports
+            .filter(|(at, collection, _)| *at > position && collection == model.collection())
+            .map(|(.., overwritten)| overwritten.clone());
+        Ok(News {
+            changes,
+            overwritten: overwritten.collect(),
+            reached: self.position,
+        })
+    }
+
+    pub(crate) async fn close(self) {
+        self.disk.close().await;
+    }
+
+    fn row(&self, collection: &str, id: &DocumentId) -> Row {
+        let name = root_name(id);
+        self.find(collection)
+            .filter(|open| open.index.contains(&name))
+            .map_or_else(Row::default, |open| open.shard.row(&name))
+    }
+
+    fn find(&self, collection: &str) -> Option<&Open> {
+        self.shards.iter().find(|open| open.collection == collection)
+    }
+
+    async fn shard_for_writing(&mut self, collection: &str) -> Result<usize, StoreError> {
+        if let Some(at) = self.shards.iter().position(|open| open.collection == collection) {
+            return Ok(at);
+        }
+        let number = self
+            .disk
+            .add_shard(collection)
+            .await
+            .map_err(error::unavailable("save to its file"))?;
+        let shard = Shard::empty(self.owner.peer).map_err(error::failed("make a document"))?;
+        self.shards
+            .push(Open::new((number, collection.into()), shard, Index::default()));
+        Ok(self.shards.len() - 1)
+    }
+}
+
+impl Open {
+    fn new((number, collection): (i64, SmolStr), shard: Shard, index: Index) -> Self {
+        Self {
+            number,
+            collection,
+            version: shard.version(),
+            shard,
+            index,
+            generation: 0,
+            log_bytes: 0,
+            touched: 0,
+            own_writes: OwnWrites::default(),
+        }
+    }
+
+    fn of(stored: StoredShard, peer: u64) -> Result<Self, OpenError> {
+        let shard = match &stored.snapshot {
+            Some(snapshot) => Shard::from_snapshot(snapshot, peer)?,
+            None => Shard::empty(peer)?,
+        };
+        let mut touched = 0;
+        for update in &stored.log {
+            touched += shard.import(update)?.touched.len();
+        }
+        let mut open = Self::new((stored.number, stored.collection), shard, stored.index);
+        open.log_bytes = stored.log.iter().map(Vec::len).sum();
+        open.touched = touched;
+        Ok(open)
+    }
+
+    /// Notes which rows have just changed.
+    fn touch(
+        &mut self,
+        names: impl IntoIterator<Item = SmolStr>,
+        position: &mut u64,
+        own: bool,
+    ) -> Vec<Touch> {
+        self.version = self.shard.version();
+        self.generation += 1;
+        let touches: Vec<Touch> = names
+            .into_iter()
+            .map(|name| {
+                *position += 1;
+                let touch = Touch {
+                    digest: self.shard.digest(&name),
+                    name,
+                    position: *position,
+                    own,
+                };
+                self.index.touch(&touch);
+                touch
+            })
+            .collect();
+        self.touched += touches.len();
+        touches
+    }
+}
+
+fn stale_ids(intent: &Intent, found: &[Option<Document>]) -> Vec<StaleId> {
+    let checked = intent.operations.iter().zip(found);
+    checked
+        .filter(|(operation, document)| !operation.expect.is_met_by(operation.model, document.as_ref()))
+        .map(|(operation, _)| StaleId {
+            collection: operation.model.collection(),
+            id: operation.id.clone(),
+        })
+        .collect()
+}
+
+fn random_bytes<const BYTES: usize>() -> Result<[u8; BYTES], OpenError> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| OpenError::Random(std::io::Error::other(error)))?;
+    Ok(bytes)
+}
+
+fn random_name() -> Result<SmolStr, OpenError> {
+    Ok(format!("{:032x}", u128::from_le_bytes(random_bytes()?)).into())
+}
+
+/// Loro keeps the biggest number for itself.
+fn random_peer() -> u64 {
+    fastrand::u64(1..u64::MAX)
+}

@@ -1,0 +1,199 @@
+//! How a replica keeps what it holds: changes into the log, logs into snapshots, history that nobody needs trimmed, collections that nobody wants dropped.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use ditto_sync_core::{intent::BatchId, store::StoreError};
+use loro::VersionVector;
+
+use super::Replica;
+use crate::{
+    data::Shard,
+    disk::{Change, Confirmed, DiskError, Replacement},
+    error::{self, OpenError},
+    limits::{LOG_BYTES_MAX, TOUCHED_ROWS_BUSY_MAX, TOUCHED_ROWS_MAX, TRIM_HORIZON},
+    memory::give_back,
+};
+
+impl Replica {
+    /// Brings changes that memory has into the file, after which they count.
+    pub(super) async fn keep(
+        &mut self,
+        changes: Vec<Change>,
+        batch: Option<BatchId>,
+    ) -> Result<(), StoreError> {
+        self.disk
+            .save(&changes, batch)
+            .await
+            .map_err(error::unavailable("save to its file"))?;
+        self.doubtful = false;
+        for change in changes {
+            if let Some(open) = self.shards.iter_mut().find(|open| open.number == change.shard) {
+                open.log_bytes += change.update.len();
+            }
+        }
+        self.shorten(false).await;
+        Ok(())
+    }
+
+    /// Replaces long logs by snapshots, and documents that have grown in memory by what is read from these. Best effort: what stays is read at the next start.
+    pub(crate) async fn shorten(&mut self, idle: bool) {
+        let touched_max = if idle {
+            TOUCHED_ROWS_MAX
+        } else {
+            TOUCHED_ROWS_BUSY_MAX
+        };
+        for at in 0..self.shards.len() {
+            let sure = self.is_sure();
+            let open = &mut self.shards[at];
+            if !sure || (open.log_bytes <= LOG_BYTES_MAX && open.touched <= touched_max) {
+                continue;
+            }
+            // Not again before as much has been added, if it fails.
+            open.log_bytes = 0;
+            open.touched = 0;
+            let outcome = match open.shard.snapshot() {
+                Ok((snapshot, shard)) => self.swap(at, &snapshot, shard).await.map_err(OpenError::from),
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = outcome {
+                let collection = &self.shards[at].collection;
+                tracing::warn!(%collection, error = &error as &dyn std::error::Error, "a log could not be shortened");
+            }
+        }
+    }
+
+    /// Whether there is something to do for [`shorten`](Self::shorten) when nothing else is.
+    pub(crate) fn has_grown(&self) -> bool {
+        self.shards.iter().any(|open| open.touched > TOUCHED_ROWS_MAX)
+    }
+
+    /// Puts the same document, read from a snapshot, in the place of a shard: in the file first.
+    async fn swap(&mut self, at: usize, snapshot: &[u8], shard: Shard) -> Result<(), DiskError> {
+        let open = &mut self.shards[at];
+        let replacement = Replacement {
+            shard: open.number,
+            snapshot,
+            rows: open.index.encode(),
+            peer: self.owner.peer,
+        };
+        self.disk.replace(replacement).await?;
+        open.shard = shard;
+        give_back();
+        Ok(())
+    }
+
+    /// Remembers what devices have confirmed to hold.
+    pub(crate) async fn confirm(&mut self, confirmed: Vec<([u8; 32], String, VersionVector)>) {
+        let at = seconds_now();
+        let confirmed: Vec<Confirmed> = confirmed
+            .into_iter()
+            .map(|(device, collection, version)| Confirmed {
+                device,
+                collection,
+                version: version.encode(),
+                at,
+            })
+            .collect();
+        if let Err(error) = self.disk.confirm(&confirmed).await {
+            // Best effort: history is kept longer.
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "what peers hold could not be remembered"
+            );
+        }
+    }
+
+    /// Drops the history that every device has confirmed to hold which was met within [`TRIM_HORIZON`]. Others get a snapshot when they return. Returns the
+    /// collections that became smaller.
+    pub(crate) async fn trim(&mut self, own: &[u8; 32]) -> Result<Vec<String>, StoreError> {
+        self.sure().await?;
+        let mut known: HashSet<[u8; 32]> = self
+            .disk
+            .known_devices()
+            .await
+            .map_err(error::unavailable("read its file"))?;
+        // Where this device itself listened is remembered, too.
+        known.remove(own);
+        let confirmed = self.disk.all_confirmed().await;
+        let confirmed = confirmed.map_err(error::unavailable("read its file"))?;
+        let mut trimmed = Vec::new();
+        for at in 0..self.shards.len() {
+            let collection = self.shards[at].collection.to_string();
+            let Some(version) = self.held_by_all(&collection, &known, &confirmed) else {
+                continue;
+            };
+            let outcome = self.shards[at].shard.trimmed(&version);
+            if let Some((snapshot, shard)) = outcome.map_err(error::failed("trim history"))? {
+                let saved = self.swap(at, &snapshot, shard).await;
+                saved.map_err(error::unavailable("save to its file"))?;
+                trimmed.push(collection);
+            }
+        }
+        Ok(trimmed)
+    }
+
+    /// What every device holds that counts; `None` when one of them has never confirmed anything.
+    fn held_by_all(
+        &self,
+        collection: &str,
+        known: &HashSet<[u8; 32]>,
+        confirmed: &[Confirmed],
+    ) -> Option<VersionVector> {
+        let oldest = seconds_now() - i64::try_from(TRIM_HORIZON.as_secs()).unwrap_or(i64::MAX);
+        let mut common = self.find(collection)?.version.clone();
+        for device in known {
+            let of_it = confirmed
+                .iter()
+                .find(|confirmed| confirmed.device == *device && confirmed.collection == collection)?;
+            if of_it.at >= oldest {
+                let version = VersionVector::decode(&of_it.version).unwrap_or_default();
+                common = common.intersection(&version);
+            }
+        }
+        Some(common)
+    }
+
+    /// The collections of which updates are taken from now on; `None`: all.
+    pub(crate) fn set_interest(&mut self, interest: Option<BTreeSet<String>>) {
+        self.interest = interest;
+    }
+
+    pub(crate) fn interest(&self) -> Option<&BTreeSet<String>> {
+        self.interest.as_ref()
+    }
+
+    pub(crate) fn wants(&self, collection: &str) -> bool {
+        self.interest
+            .as_ref()
+            .is_none_or(|interest| interest.contains(collection))
+    }
+
+    /// Drops a collection that is not wanted here, when somebody holds all of it. Whether it was dropped.
+    pub(crate) async fn evict(&mut self, collection: &str, held: &VersionVector) -> Result<bool, StoreError> {
+        let found = self.shards.iter().position(|open| open.collection == collection);
+        let Some(at) = found.filter(|_| !self.wants(collection) && self.is_sure()) else {
+            return Ok(false);
+        };
+        if !held.includes_vv(&self.shards[at].version) {
+            return Ok(false);
+        }
+        // Positions stay unique, though those who observed it are not told of each row.
+        self.position += 1;
+        let removed = self
+            .disk
+            .remove_shard(self.shards[at].number, self.position)
+            .await;
+        removed.map_err(error::unavailable("save to its file"))?;
+        self.shards.remove(at);
+        give_back();
+        Ok(true)
+    }
+}
+
+fn seconds_now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,9 @@
+//! The store contract suite on this store, with peers on a wire in memory; and stores that meet over real QUIC on loopback.
+
+mod hostile;
+mod quic;
+mod wire;
+
+mod contract {
+    ditto_sync_testkit::store_contract!(super::wire::Meshes::new());
+}
