@@ -66,7 +66,9 @@ impl Exchange {
         let Some(mut gone) = self.links.remove(&link) else {
             return Vec::new();
         };
-        let versions = gone.versions().map(|(name, version)| (name.to_owned(), version.clone()));
+        let versions = gone
+            .versions()
+            .map(|(name, version)| (name.to_owned(), version.clone()));
         self.past.insert(gone.device, versions.collect());
         gone.newly_confirmed()
     }

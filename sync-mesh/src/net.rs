@@ -183,7 +183,8 @@ impl Network {
         let stop = shared.stop.clone();
         self.tasks.spawn(async move {
             let found = |peer, addresses: &[SocketAddr]| keep_up(&shared, &tasks, peer, addresses);
-            stop.run_until_cancelled(rendezvous::meet(&shared, &directory, found)).await;
+            stop.run_until_cancelled(rendezvous::meet(&shared, &directory, found))
+                .await;
             rendezvous::leave(&directory, shared.endpoint.id()).await;
         });
     }

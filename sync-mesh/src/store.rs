@@ -22,7 +22,9 @@ use crate::{
     engine::{self, Command, EngineHandle, Reply},
     error::OpenError,
     limits::INTENT_OPERATIONS_MAX,
-    net::{Identity, MeshSecret, Network, NetworkError, Peer, Reach, Ticket, decode_addresses, encode_addresses},
+    net::{
+        Identity, MeshSecret, Network, NetworkError, Peer, Reach, Ticket, decode_addresses, encode_addresses,
+    },
     observation::{MeshObservation, decode_cursor, encode_cursor},
 };
 

@@ -32,7 +32,10 @@ fn of_one(versions: &HashMap<&str, &VersionVector>, replica: &Replica) -> BTreeM
     let nothing = VersionVector::new();
     let mut progress = BTreeMap::new();
     for held in replica.held() {
-        let theirs = versions.get(held.collection.as_str()).copied().unwrap_or(&nothing);
+        let theirs = versions
+            .get(held.collection.as_str())
+            .copied()
+            .unwrap_or(&nothing);
         let counts = (missing(held.version, theirs), missing(theirs, held.version));
         progress.insert(held.collection.to_string(), counts);
     }

@@ -55,7 +55,11 @@ impl Card {
 }
 
 /// Shows where we are and looks for others, until it is dropped.
-pub(super) async fn meet(shared: &Shared, directory: &Path, mut found: impl FnMut(EndpointId, &[SocketAddr])) {
+pub(super) async fn meet(
+    shared: &Shared,
+    directory: &Path,
+    mut found: impl FnMut(EndpointId, &[SocketAddr]),
+) {
     loop {
         let introduction = shared.introduction();
         let ours = Card::new(&introduction.secret, shared.endpoint.id(), introduction.addresses);
@@ -111,7 +115,9 @@ async fn look(directory: &Path, now: SystemTime) -> io::Result<Vec<Card>> {
             continue;
         }
         // It may be gone meanwhile.
-        let Ok(metadata) = entry.metadata().await else { continue };
+        let Ok(metadata) = entry.metadata().await else {
+            continue;
+        };
         let age = metadata
             .modified()
             .ok()
@@ -122,7 +128,9 @@ async fn look(directory: &Path, now: SystemTime) -> io::Result<Vec<Card>> {
         if age.is_some_and(|age| age > ALIVE) || metadata.len() > FILE_BYTES_MAX {
             continue;
         }
-        let Ok(bytes) = tokio::fs::read(&file).await else { continue };
+        let Ok(bytes) = tokio::fs::read(&file).await else {
+            continue;
+        };
         if let Ok((card, [])) = postcard::take_from_bytes::<Card>(&bytes) {
             cards.push(card);
         }
@@ -144,19 +152,33 @@ mod tests {
     async fn who_is_alive_is_found_and_who_is_gone_is_not() {
         let directory = tempfile::tempdir().expect("a directory");
         for key in [1, 2] {
-            show(directory.path(), &card(key)).await.expect("it can be written");
+            show(directory.path(), &card(key))
+                .await
+                .expect("it can be written");
         }
         std::fs::write(directory.path().join("x.peer"), b"garbage").expect("it can be written");
         let now = SystemTime::now();
         let mut found = look(directory.path(), now).await.expect("it can be read");
         found.sort_by_key(|card| card.device != self::card(1).device);
         assert_eq!(found, [card(1), card(2)]);
-        leave(directory.path(), EndpointId::from_bytes(&card(1).device).expect("a key")).await;
-        assert_eq!(look(directory.path(), now).await.expect("it can be read"), [card(2)]);
+        leave(
+            directory.path(),
+            EndpointId::from_bytes(&card(1).device).expect("a key"),
+        )
+        .await;
+        assert_eq!(
+            look(directory.path(), now).await.expect("it can be read"),
+            [card(2)]
+        );
         let later = now + ALIVE + Duration::from_secs(2);
         assert_eq!(look(directory.path(), later).await.expect("it can be read"), []);
         let much_later = now + FORGOTTEN + Duration::from_secs(2);
         look(directory.path(), much_later).await.expect("it can be read");
-        assert_eq!(std::fs::read_dir(directory.path()).expect("it can be read").count(), 0);
+        assert_eq!(
+            std::fs::read_dir(directory.path())
+                .expect("it can be read")
+                .count(),
+            0
+        );
     }
 }
