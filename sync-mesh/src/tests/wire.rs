@@ -10,7 +10,12 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{MeshStore, limits::MESSAGES_WAITING, link::carry};
+use crate::{
+    MeshStore,
+    engine::{Command, EngineHandle},
+    limits::MESSAGES_WAITING,
+    link::carry,
+};
 
 /// Stores in directories that go with it, and the wires between them.
 pub(super) struct Meshes {
@@ -33,6 +38,15 @@ impl Meshes {
     }
 }
 
+/// The public key of a store's device.
+pub(super) async fn device_of(engine: &EngineHandle) -> [u8; 32] {
+    let owner = engine
+        .ask(Command::Owner)
+        .await
+        .expect("an open store says who it is");
+    *iroh::SecretKey::from_bytes(&owner.key).public().as_bytes()
+}
+
 /// Connects two stores until the tasks are stopped.
 pub(super) fn wire(one: &MeshStore, other: &MeshStore) -> [JoinHandle<()>; 2] {
     let (to_one, at_one) = mpsc::channel(MESSAGES_WAITING);
@@ -40,8 +54,9 @@ pub(super) fn wire(one: &MeshStore, other: &MeshStore) -> [JoinHandle<()>; 2] {
     [(one, at_one, to_other), (other, at_other, to_one)].map(|(store, incoming, outgoing)| {
         let engine = store.engine().clone();
         let peer = if std::ptr::eq(store, one) { other } else { one };
-        let device = *blake3::hash(peer.engine().store.as_bytes()).as_bytes();
+        let peer = peer.engine().clone();
         tokio::spawn(async move {
+            let device = device_of(&peer).await;
             carry(&engine, device, incoming, outgoing)
                 .await
                 .expect("peers of tests keep the protocol");
