@@ -36,7 +36,7 @@ pub use ditto_sync_core::{
     repository::{Finding, Repository, RepositoryError, Way},
     scope::{Belongs, ContextError, ContextSource, ModelScope, Scopes},
     status::{CollectionStatus, Phase, SyncEvent, SyncStatus},
-    store::{DocumentStore, Observation, OverwrittenField, Overwritten, StoreError, StoreId, StoreSlot},
+    store::{DocumentStore, Observation, Overwritten, OverwrittenField, StoreError, StoreId, StoreSlot},
     value::{Value, ValueError},
 };
 pub use ditto_sync_derive::{DittoAdapter, DittoField};
@@ -48,7 +48,7 @@ pub use ditto_sync_ditto::{
 #[cfg(feature = "mesh")]
 pub use ditto_sync_mesh::{
     EndpointId, JoinError, MeshBuilder, MeshObservation, MeshSecret, MeshStore, OpenError as MeshOpenError,
-    Peer, Ticket, TicketError,
+    Peer, PeerCollection, RelayUrlParseError, Ticket, TicketError,
 };
 #[cfg(feature = "sqlite")]
 pub use ditto_sync_sqlite::{SqliteRepository, WriteTransaction};
