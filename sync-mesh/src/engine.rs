@@ -253,18 +253,7 @@ impl Engine {
                     );
                 }
             }
-            Command::Share(secret) => {
-                let owner = self.replica.owner();
-                if owner.secret == secret && !owner.shared {
-                    // Best effort: it is told again at the next connection.
-                    if let Err(error) = self.replica.change_secret(secret).await {
-                        tracing::warn!(
-                            error = &error as &dyn std::error::Error,
-                            "that the secret is shared could not be noted"
-                        );
-                    }
-                }
-            }
+            Command::Share(secret) => self.share(secret).await,
             Command::Owner(reply) => {
                 let _ = reply.send(Ok(self.replica.owner().clone()));
             }
@@ -272,6 +261,20 @@ impl Engine {
                 let _ = reply.send(self.replica.change_secret(secret).await);
             }
             Command::Close(_) => unreachable!("the loop ends at this command"),
+        }
+    }
+
+    /// The secret is no longer ours alone. Best effort: it is told again at the next connection.
+    async fn share(&mut self, secret: [u8; 32]) {
+        let owner = self.replica.owner();
+        if owner.secret == secret
+            && !owner.shared
+            && let Err(error) = self.replica.change_secret(secret).await
+        {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "that the secret is shared could not be noted"
+            );
         }
     }
 

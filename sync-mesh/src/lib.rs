@@ -9,6 +9,8 @@ mod engine;
 mod error;
 mod exchange;
 mod frontier;
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
 pub mod limits;
 mod link;

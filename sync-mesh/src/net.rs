@@ -5,6 +5,7 @@
 mod book;
 mod connection;
 mod frames;
+pub(crate) mod fuzzing;
 mod handshake;
 mod rendezvous;
 mod secret;

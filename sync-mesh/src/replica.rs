@@ -152,7 +152,7 @@ impl Replica {
 
     /// Reads everything from the file again, after it has failed, and writes under another number from now on.
     async fn sure(&mut self) -> Result<(), StoreError> {
-        if !self.doubtful {
+        if self.is_sure() {
             return Ok(());
         }
         let peer = random_peer();
@@ -163,6 +163,11 @@ impl Replica {
         self.load().await.map_err(error::failed("reopen its file"))?;
         self.doubtful = false;
         Ok(())
+    }
+
+    /// Whether what is in memory is what is in the file.
+    fn is_sure(&self) -> bool {
+        !self.doubtful && !self.shards.iter().any(|open| open.shard.is_broken())
     }
 
     pub(crate) fn owner(&self) -> &Owner {
@@ -313,7 +318,7 @@ impl Replica {
 
     /// How far each collection is here.
     pub(crate) fn held(&self) -> impl Iterator<Item = Held<'_>> {
-        let sure = !self.doubtful;
+        let sure = self.is_sure();
         self.shards.iter().filter(move |_| sure).map(|open| Held {
             collection: &open.collection,
             version: &open.version,

@@ -187,10 +187,10 @@ async fn kill_and_converge(devices: usize, kills: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_killed_processes_lose_nothing_and_double_nothing() {
-    kill_and_converge(2, 16).await;
+    kill_and_converge(2, 40).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn eight_killed_processes_lose_nothing_and_double_nothing() {
-    kill_and_converge(8, 24).await;
+    kill_and_converge(8, 64).await;
 }

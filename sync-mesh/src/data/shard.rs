@@ -4,18 +4,23 @@
 //! makes an empty root of every name asked for; nothing is called on the document inside of its callback; updates that wait for others are refused.
 
 mod chunk;
+mod guard;
 mod overwriting;
 mod rebase;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use loro::{
-    ContainerID, EventTriggerKind, ExportMode, LoroDoc, LoroEncodeError, LoroError, Subscription,
-    VersionVector,
+    ContainerID, EventTriggerKind, ExportMode, ImportBlobMetadata, LoroDoc, LoroEncodeError, LoroError,
+    Subscription, VersionVector,
 };
 use smol_str::SmolStr;
 
 pub(crate) use self::chunk::Chunk;
+use self::guard::guarded;
 use super::{digest::digest, name::id_of, row::Row};
 
 /// One Loro document.
@@ -23,6 +28,8 @@ pub(crate) struct Shard {
     document: LoroDoc,
     /// Names of rows that imports have changed, filled by the callback.
     touched: Arc<Mutex<Vec<String>>>,
+    /// Loro has panicked in it.
+    broken: AtomicBool,
     _subscription: Subscription,
 }
 
@@ -44,6 +51,12 @@ pub(crate) enum ShardError {
     /// It builds on history that was trimmed here.
     #[error("the update builds on history that was trimmed here")]
     Trimmed,
+    /// An update came as a snapshot.
+    #[error("it is no snapshot")]
+    NoSnapshot,
+    /// Loro panicked. A document that it was imported into must not be used any more.
+    #[error("loro fails at the update: whoever has sent it breaks the rules")]
+    Panicked,
     #[error("loro could not write")]
     Write(#[source] LoroError),
     #[error("loro could not export")]
@@ -51,6 +64,15 @@ pub(crate) enum ShardError {
     /// A snapshot that was just made does not come back as it was.
     #[error("a snapshot does not hold what it was made of")]
     Snapshot,
+}
+
+impl Drop for Shard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Loro may be what has panicked; then it would panic again, which aborts the process.
+            std::mem::forget(self.document.clone());
+        }
+    }
 }
 
 impl Shard {
@@ -63,6 +85,24 @@ impl Shard {
     pub(crate) fn from_snapshot(snapshot: &[u8], peer: u64) -> Result<Self, ShardError> {
         let document = LoroDoc::from_snapshot(snapshot).map_err(ShardError::Import)?;
         Self::around(document, peer)
+    }
+
+    /// The same for a snapshot that a peer has sent: every row of it has been read once.
+    pub(crate) fn from_foreign_snapshot(snapshot: &[u8], peer: u64) -> Result<Self, ShardError> {
+        if !Self::meta(snapshot)?.mode.is_snapshot() {
+            return Err(ShardError::NoSnapshot);
+        }
+        let document = LoroDoc::new();
+        guarded(&document, || {
+            document.import(snapshot).map_err(ShardError::Import)?;
+            // What is decoded late panics late.
+            let shard = Self::around(document.clone(), peer)?;
+            for name in shard.names() {
+                shard.digest(&name);
+            }
+            shard.updates_since(&VersionVector::new())?;
+            Ok(shard)
+        })
     }
 
     fn around(document: LoroDoc, peer: u64) -> Result<Self, ShardError> {
@@ -83,6 +123,7 @@ impl Shard {
         Ok(Self {
             document,
             touched,
+            broken: AtomicBool::new(false),
             _subscription: subscription,
         })
     }
@@ -112,15 +153,34 @@ impl Shard {
 
     /// Merges an update of a peer, or of the disk.
     pub(crate) fn import(&self, update: &[u8]) -> Result<Imported, ShardError> {
-        let status = self.document.import(update).map_err(|error| match error {
-            LoroError::ImportUpdatesThatDependsOnOutdatedVersion => ShardError::Trimmed,
-            other => ShardError::Import(other),
+        let status = self.guarded(|| {
+            let before = self.version();
+            let status = self.document.import(update).map_err(|error| match error {
+                LoroError::ImportUpdatesThatDependsOnOutdatedVersion => ShardError::Trimmed,
+                other => ShardError::Import(other),
+            })?;
+            // Some that are taken make the document unusable: better now than after they were kept.
+            self.updates_since(&before)?;
+            Ok(status)
         });
         let touched = std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(Imported {
             gap: status?.pending.is_some(),
             touched,
         })
+    }
+
+    /// Whether it must not be used any more.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+
+    fn guarded<T>(&self, action: impl FnOnce() -> Result<T, ShardError>) -> Result<T, ShardError> {
+        let outcome = guarded(&self.document, action);
+        if matches!(outcome, Err(ShardError::Panicked)) {
+            self.broken.store(true, Ordering::Relaxed);
+        }
+        outcome
     }
 
     /// Of each writer, how many of its operations are here.
@@ -152,8 +212,14 @@ impl Shard {
 
     /// Of each writer, up to where an update goes; those that it does not hold are left out.
     pub(crate) fn end_of(update: &[u8]) -> Result<VersionVector, ShardError> {
-        let meta = LoroDoc::decode_import_blob_meta(update, true).map_err(ShardError::Import)?;
-        Ok(meta.partial_end_vv)
+        Ok(Self::meta(update)?.partial_end_vv)
+    }
+
+    /// What bytes say of themselves, if their checksum is right.
+    fn meta(bytes: &[u8]) -> Result<ImportBlobMetadata, ShardError> {
+        guarded(&LoroDoc::new(), || {
+            LoroDoc::decode_import_blob_meta(bytes, true).map_err(ShardError::Import)
+        })
     }
 
     /// Writes under this number from now on.
@@ -164,6 +230,10 @@ impl Shard {
     /// The whole document, checked by reading it back: a snapshot that cannot be loaded must never replace the log it was made of. The shard that comes with it
     /// was read from it, and needs a fraction of the memory of one that was built from updates.
     pub(crate) fn snapshot(&self) -> Result<(Vec<u8>, Self), ShardError> {
+        self.guarded(|| self.make_snapshot())
+    }
+
+    fn make_snapshot(&self) -> Result<(Vec<u8>, Self), ShardError> {
         let bytes = self
             .document
             .export(ExportMode::Snapshot)
@@ -178,6 +248,10 @@ impl Shard {
 
     /// The same without the history before `version`, which every peer that matters must hold. `None` when there is nothing to trim.
     pub(crate) fn trimmed(&self, version: &VersionVector) -> Result<Option<(Vec<u8>, Self)>, ShardError> {
+        self.guarded(|| self.make_trimmed(version))
+    }
+
+    fn make_trimmed(&self, version: &VersionVector) -> Result<Option<(Vec<u8>, Self)>, ShardError> {
         let version = version.intersection(&self.version());
         if version.is_empty() || !version.includes_vv(&self.trimmed_to()) || version == self.trimmed_to() {
             return Ok(None);

@@ -44,6 +44,13 @@ pub(crate) async fn serve(shared: &Shared, connection: &Connection, end: End) {
             return;
         }
     };
+    for told in [
+        Command::Share(introduction.secret.to_bytes()),
+        Command::Remember(*peer.as_bytes(), encode_addresses(&greeting.addresses)),
+    ] {
+        // A store that is closing remembers nobody.
+        let _ = shared.engine.commands.send(told).await;
+    }
     let dialer_is_smaller = (shared.endpoint.id() < peer) == (end == End::Dialer);
     if !shared.book.enter(connection, dialer_is_smaller) {
         connection.close(REPLACED.into(), b"there is another connection");
@@ -51,14 +58,6 @@ pub(crate) async fn serve(shared: &Shared, connection: &Connection, end: End) {
     }
     shared.book.add(peer, &greeting.addresses);
     shared.book.rename(peer, greeting.name.clone());
-    let addresses = encode_addresses(&greeting.addresses);
-    for told in [
-        Command::Remember(*peer.as_bytes(), addresses),
-        Command::Share(introduction.secret.to_bytes()),
-    ] {
-        // A store that is closing remembers nobody.
-        let _ = shared.engine.commands.send(told).await;
-    }
     tracing::info!(peer = %peer.fmt_short(), "a peer is here");
     let outcome = exchange(shared, *peer.as_bytes(), stream).await;
     shared.book.leave(connection);

@@ -111,15 +111,7 @@ async fn say<S: AsyncWrite + Unpin>(
     introduction: &Introduction,
     session: &SessionKey,
 ) -> Result<(), HandshakeError> {
-    let greeting = Greeting {
-        protocol: PROTOCOL,
-        proof: introduction.secret.proof(end, session),
-        store: introduction.store.clone(),
-        name: introduction.name.clone(),
-        addresses: introduction.addresses.clone(),
-    };
-    let bytes = postcard::to_extend(&greeting, Vec::new()).expect("a growing buffer takes every greeting");
-    Ok(write_frame(stream, &bytes).await?)
+    Ok(write_frame(stream, &introduction.greeting(end, session)).await?)
 }
 
 async fn listen<S: AsyncRead + Unpin>(
@@ -131,19 +123,43 @@ async fn listen<S: AsyncRead + Unpin>(
     let frame = read_frame(stream, GREETING_BYTES_MAX)
         .await?
         .ok_or(HandshakeError::Ended)?;
-    let Ok((greeting, [])) = postcard::take_from_bytes::<Greeting>(&frame) else {
-        return Err(HandshakeError::Malformed);
-    };
-    if greeting.protocol != PROTOCOL {
-        return Err(HandshakeError::Protocol(greeting.protocol));
+    introduction.read(&frame, end, session)
+}
+
+impl Introduction {
+    /// What we say at this end of this session.
+    pub(super) fn greeting(&self, end: End, session: &SessionKey) -> Vec<u8> {
+        let greeting = Greeting {
+            protocol: PROTOCOL,
+            proof: self.secret.proof(end, session),
+            store: self.store.clone(),
+            name: self.name.clone(),
+            addresses: self.addresses.clone(),
+        };
+        postcard::to_extend(&greeting, Vec::new()).expect("a growing buffer takes every greeting")
     }
-    if !introduction.trusted && !introduction.secret.is_shown_by(greeting.proof, end, session) {
-        return Err(HandshakeError::Stranger);
+
+    /// Reads what the other side says at its end.
+    pub(super) fn read(
+        &self,
+        frame: &[u8],
+        end: End,
+        session: &SessionKey,
+    ) -> Result<Greeting, HandshakeError> {
+        let Ok((greeting, [])) = postcard::take_from_bytes::<Greeting>(frame) else {
+            return Err(HandshakeError::Malformed);
+        };
+        if greeting.protocol != PROTOCOL {
+            return Err(HandshakeError::Protocol(greeting.protocol));
+        }
+        if !self.trusted && !self.secret.is_shown_by(greeting.proof, end, session) {
+            return Err(HandshakeError::Stranger);
+        }
+        if greeting.store == self.store {
+            return Err(HandshakeError::Copy);
+        }
+        Ok(greeting)
     }
-    if greeting.store == introduction.store {
-        return Err(HandshakeError::Copy);
-    }
-    Ok(greeting)
 }
 
 #[cfg(test)]

@@ -46,8 +46,9 @@ impl Replica {
             TOUCHED_ROWS_BUSY_MAX
         };
         for at in 0..self.shards.len() {
+            let sure = self.is_sure();
             let open = &mut self.shards[at];
-            if self.doubtful || (open.log_bytes <= LOG_BYTES_MAX && open.touched <= touched_max) {
+            if !sure || (open.log_bytes <= LOG_BYTES_MAX && open.touched <= touched_max) {
                 continue;
             }
             // Not again before as much has been added, if it fails.
@@ -173,7 +174,7 @@ impl Replica {
     /// Drops a collection that is not wanted here, when somebody holds all of it. Whether it was dropped.
     pub(crate) async fn evict(&mut self, collection: &str, held: &VersionVector) -> Result<bool, StoreError> {
         let found = self.shards.iter().position(|open| open.collection == collection);
-        let Some(at) = found.filter(|_| !self.wants(collection) && !self.doubtful) else {
+        let Some(at) = found.filter(|_| !self.wants(collection) && self.is_sure()) else {
             return Ok(false);
         };
         if !held.includes_vv(&self.shards[at].version) {

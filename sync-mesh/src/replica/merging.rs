@@ -44,7 +44,11 @@ impl Replica {
         let imported = match open.shard.import(&update) {
             Ok(imported) => imported,
             Err(ShardError::Trimmed) => return Ok(Taken::Useless),
-            Err(error) => return Err(error::failed("merge the update of a peer")(error)),
+            Err(error) => {
+                // Who knows what is left of the document: it is read from the file again.
+                self.doubtful = true;
+                return Err(error::failed("merge the update of a peer")(error));
+            }
         };
         let outcome = if imported.gap { Taken::Gap } else { Taken::All(end) };
         if open.shard.version() == open.version {
@@ -88,7 +92,7 @@ impl Replica {
         version: &VersionVector,
         size: (usize, usize),
     ) -> Result<Option<Chunk>, StoreError> {
-        let Some(open) = self.find(collection).filter(|_| !self.doubtful) else {
+        let Some(open) = self.find(collection).filter(|_| self.is_sure()) else {
             return Ok(None);
         };
         open.shard
@@ -104,7 +108,7 @@ impl Replica {
 
     /// All of a collection, and the version that it is of; `None` when there is nothing.
     pub(crate) fn snapshot(&self, collection: &str) -> Result<Option<(Vec<u8>, VersionVector)>, StoreError> {
-        let Some(open) = self.find(collection).filter(|_| !self.doubtful) else {
+        let Some(open) = self.find(collection).filter(|_| self.is_sure()) else {
             return Ok(None);
         };
         let (bytes, _) = open.shard.snapshot().map_err(error::failed("make a snapshot"))?;
@@ -119,7 +123,7 @@ impl Replica {
         }
         let peer = random_peer();
         let failed = || error::failed("take over the snapshot of a peer");
-        let new = Shard::from_snapshot(snapshot, peer).map_err(failed())?;
+        let new = Shard::from_foreign_snapshot(snapshot, peer).map_err(failed())?;
         let at = self.shard_for_writing(collection).await?;
         let own = self.owner.peer;
         if !new.version().includes_vv(&self.shards[at].shard.trimmed_to()) {

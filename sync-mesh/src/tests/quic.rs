@@ -31,11 +31,11 @@ async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     assert!(outcome.is_ok(), "waited {PATIENCE:?} until {what}");
 }
 
-fn id(text: &str) -> DocumentId {
+pub(super) fn id(text: &str) -> DocumentId {
     DocumentId::text(text).expect("a short id")
 }
 
-async fn insert(store: &MeshStore, name: &str, sequence: u64) {
+pub(super) async fn insert(store: &MeshStore, name: &str, sequence: u64) {
     let fields: [(&str, Value); 3] = [
         ("id", name.into()),
         ("branchId", "b".into()),
@@ -65,7 +65,7 @@ async fn insert(store: &MeshStore, name: &str, sequence: u64) {
     );
 }
 
-async fn has(store: &MeshStore, name: &str) -> bool {
+pub(super) async fn has(store: &MeshStore, name: &str) -> bool {
     let found = store.fetch(&STOCK, &[id(name)]).await.expect("the store answers");
     found[0].is_some()
 }

@@ -30,6 +30,14 @@ impl Shard {
     pub(crate) fn chunk(
         &self,
         from: &VersionVector,
+        size: (usize, usize),
+    ) -> Result<Option<Chunk>, ShardError> {
+        self.guarded(|| self.make_chunk(from, size))
+    }
+
+    fn make_chunk(
+        &self,
+        from: &VersionVector,
         (operations, bytes): (usize, usize),
     ) -> Result<Option<Chunk>, ShardError> {
         let all = self.version();
