@@ -2,6 +2,7 @@
 
 mod exchanging;
 mod hostile;
+mod pacing;
 mod quic;
 mod random;
 mod strangers;
