@@ -108,7 +108,7 @@ impl Device {
     async fn close(self) {
         self.sync.shutdown().await.expect("it ends");
         self.store.close().await;
-        self.pool().close().await;
+        self.repository.pool().close().await;
     }
 }
 
