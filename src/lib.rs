@@ -51,7 +51,7 @@ pub use ditto_sync_ditto::{
 #[cfg(feature = "mesh")]
 pub use ditto_sync_mesh::{
     EndpointId, JoinError, MeshBuilder, MeshObservation, MeshSecret, MeshStore, OpenError as MeshOpenError,
-    Peer, Ticket, TicketError,
+    Peer, PeerCollection, RelayUrlParseError, Ticket, TicketError,
 };
 #[cfg(feature = "sqlite")]
 pub use ditto_sync_sqlite::{SqliteRepository, WriteTransaction};

@@ -1,7 +1,11 @@
 //! The store contract suite on this store, with peers on a wire in memory; and stores that meet over real QUIC on loopback.
 
+mod exchanging;
 mod hostile;
+mod pacing;
 mod quic;
+mod random;
+mod strangers;
 mod wire;
 
 mod contract {

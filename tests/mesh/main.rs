@@ -4,3 +4,4 @@ mod device;
 mod kill;
 mod process;
 mod till;
+mod told;

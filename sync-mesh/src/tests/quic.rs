@@ -13,15 +13,16 @@ use ditto_sync_testkit::models::STOCK;
 
 use crate::{JoinError, MeshSecret, MeshStore, Ticket};
 
-const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const LOOPBACK: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-async fn open(directory: &Path) -> MeshStore {
+pub(super) async fn open(directory: &Path) -> MeshStore {
     let builder = MeshStore::builder("tests").directory(directory).listen(LOOPBACK);
     builder.open().await.expect("a store opens on loopback")
 }
 
-async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+pub(super) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !condition().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -261,4 +262,102 @@ async fn a_directory_serves_one_store_at_a_time() {
     );
     store.close().await;
     second.open().await.expect("it is free again").close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peers_tell_their_names_and_how_far_they_are() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let open = async |name: &str| {
+        let builder = MeshStore::builder("tests").directory(directory.path().join(name));
+        builder
+            .listen(LOOPBACK)
+            .name(name)
+            .open()
+            .await
+            .expect("a store opens")
+    };
+    let (one, other) = (open("till 1").await, open("till 2").await);
+    insert(&one, "s1", 1).await;
+    let ticket = one.ticket().await.expect("it listens");
+    other.join(&ticket).await.expect("it joins");
+    let level = |store: &MeshStore| {
+        let peers = store.peers();
+        let stocks = peers[0].collections.iter().find(|of| of.collection == "stocks");
+        stocks.map(|of| (peers[0].name.clone(), of.behind, of.ahead))
+    };
+    for (store, peer) in [(&one, "till 2"), (&other, "till 1")] {
+        until("the other is level", async || {
+            !store.peers().is_empty() && level(store) == Some((Some(peer.to_owned()), 0, 0))
+        })
+        .await;
+    }
+    other.close().await;
+    until("the goodbye is heard", async || connected(&one) == 0).await;
+    insert(&one, "s2", 2).await;
+    until("what it has not confirmed shows while it is away", async || {
+        level(&one).is_some_and(|(_, behind, ahead)| behind > 0 && ahead == 0)
+    })
+    .await;
+    assert!(one.peers()[0].last_seen.is_some());
+    one.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_that_allow_each_other_need_no_ticket_and_others_stay_out() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    let builder = |name: &str| MeshStore::builder("tests").directory(path(name)).listen(LOOPBACK);
+    let mut ids = Vec::new();
+    for name in ["one", "other"] {
+        // The keys are made at the first start.
+        let store = builder(name).open().await.expect("it opens");
+        ids.push(store.id().expect("it listens"));
+        store.close().await;
+    }
+    let one = builder("one").allow(ids[1]).open().await.expect("it opens");
+    let other = builder("other").allow(ids[0]).open().await.expect("it opens");
+    insert(&one, "s1", 1).await;
+    // One that knows the secret is not on the list.
+    let stranger = open(&path("stranger")).await;
+    let ticket = one.ticket().await.expect("it listens");
+    stranger.join(&ticket).await.expect("it cannot know better");
+    other.connect(ids[0], &one.addresses()).await.expect("it listens");
+    until("it has arrived", async || has(&other, "s1").await).await;
+    assert_eq!(connected(&stranger), 0);
+    assert!(!has(&stranger, "s1").await);
+    for store in [one, other, stranger] {
+        store.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_share_a_directory_meet_by_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let meeting = directory.path().join("meeting");
+    let open = async |name: &str, secret: u8| {
+        let builder = MeshStore::builder("tests").directory(directory.path().join(name));
+        let builder = builder.listen(LOOPBACK).rendezvous(&meeting);
+        let builder = builder.secret(MeshSecret::from_bytes([secret; 32]));
+        builder.open().await.expect("a store opens")
+    };
+    let (one, other, stranger) = (
+        open("one", 1).await,
+        open("other", 1).await,
+        open("stranger", 2).await,
+    );
+    insert(&one, "s1", 1).await;
+    until("they have met", async || has(&other, "s1").await).await;
+    assert!(stranger.peers().is_empty(), "nobody of its mesh is there");
+    for store in [one, other, stranger] {
+        store.close().await;
+    }
+    let left = std::fs::read_dir(&meeting).expect("it is there").count();
+    assert_eq!(left, 0, "whoever goes takes his file along");
+}
+
+#[test]
+fn a_relay_is_a_url() {
+    let builder = || MeshStore::builder("tests");
+    assert!(builder().relay("https://relay.example").is_ok());
+    assert!(builder().relay("not a url").is_err());
 }

@@ -10,12 +10,20 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{MeshStore, limits::MESSAGES_WAITING, link::carry};
+use crate::{
+    MeshStore,
+    engine::{Command, EngineHandle},
+    limits::MESSAGES_WAITING,
+    link::carry,
+};
+
+/// By the names of both ends.
+type Wires = HashMap<(String, String), [JoinHandle<()>; 2]>;
 
 /// Stores in directories that go with it, and the wires between them.
 pub(super) struct Meshes {
     directory: TempDir,
-    wires: Mutex<HashMap<(String, String), [JoinHandle<()>; 2]>>,
+    wires: Mutex<Wires>,
 }
 
 impl Meshes {
@@ -33,6 +41,15 @@ impl Meshes {
     }
 }
 
+/// The public key of a store's device.
+pub(super) async fn device_of(engine: &EngineHandle) -> [u8; 32] {
+    let owner = engine
+        .ask(Command::Owner)
+        .await
+        .expect("an open store says who it is");
+    *iroh::SecretKey::from_bytes(&owner.key).public().as_bytes()
+}
+
 /// Connects two stores until the tasks are stopped.
 pub(super) fn wire(one: &MeshStore, other: &MeshStore) -> [JoinHandle<()>; 2] {
     let (to_one, at_one) = mpsc::channel(MESSAGES_WAITING);
@@ -40,8 +57,9 @@ pub(super) fn wire(one: &MeshStore, other: &MeshStore) -> [JoinHandle<()>; 2] {
     [(one, at_one, to_other), (other, at_other, to_one)].map(|(store, incoming, outgoing)| {
         let engine = store.engine().clone();
         let peer = if std::ptr::eq(store, one) { other } else { one };
-        let device = *blake3::hash(peer.engine().store.as_bytes()).as_bytes();
+        let peer = peer.engine().clone();
         tokio::spawn(async move {
+            let device = device_of(&peer).await;
             carry(&engine, device, incoming, outgoing)
                 .await
                 .expect("peers of tests keep the protocol");

@@ -113,6 +113,7 @@ macro_rules! __store_cases {
             a_seed_loses_to_an_older_write_of_a_peer
             a_write_computed_before_a_merge_is_stale
             a_frontier_is_covered_once_it_has_arrived
+            a_batch_is_confirmed_once_a_peer_holds_it
         }
     };
 }

@@ -1,10 +1,13 @@
 //! Cases: two stores that exchange. They check nothing where a fixture has no peers.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use ditto_sync_core::{
     id::DocumentId,
-    intent::Action,
+    intent::{Action, BatchId},
     query::{Query, field as query_field},
     store::{DocumentStore, WriteOutcome},
     value::Value,
@@ -280,6 +283,38 @@ pub async fn a_frontier_is_covered_once_it_has_arrived<F: StoreFixture>(fixture:
     one.apply(&STOCK, &id, increment(1)).await;
     assert_eq!(covers(&pair.one).await, Some(true), "more covers less");
 }
+
+/// Where an engine can tell: a batch is confirmed once a peer holds it, and not before.
+pub async fn a_batch_is_confirmed_once_a_peer_holds_it<F: StoreFixture>(fixture: &F) {
+    let Some(pair) = Pair::open(fixture, "confirmed").await else {
+        return;
+    };
+    pair.disconnect().await;
+    let mut one = Session::of(&pair.one, 1).await;
+    let id = text_id("s1");
+    one.apply(&STOCK, &id, insert(&id, 1)).await;
+    let identity = pair.one.identity(one.replica()).await;
+    let batch = BatchId {
+        replica: one.replica(),
+        sequence: identity
+            .expect("identity can be read")
+            .last_applied
+            .expect("it has been applied"),
+    };
+    let confirmed = async || pair.one.confirmed(batch).await.expect("it can be asked");
+    let Some(before) = confirmed().await else { return };
+    assert!(!before, "nobody else has it");
+    pair.connect().await;
+    pair.settle().await;
+    let deadline = Instant::now() + CONFIRMATION_TIME;
+    while confirmed().await != Some(true) {
+        assert!(Instant::now() < deadline, "the peer holds it and has not said so");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// How long a peer may take to say that it holds something.
+const CONFIRMATION_TIME: Duration = Duration::from_secs(60);
 
 /// Two stores of a case.
 struct Pair<'a, F: StoreFixture> {
