@@ -155,7 +155,7 @@ impl Exchange {
                     replica.reset(&collection, &snapshot).await?;
                 }
             }
-            Message::Want { collection } => link.wanted.push_back(collection),
+            Message::Want { collection } => link.note_wanted(collection),
         }
         Ok(())
     }

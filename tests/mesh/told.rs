@@ -3,10 +3,10 @@
 use std::{path::Path, time::Duration};
 
 use ditto_sync::{
-    ConflictKind, DittoAdapter, DocumentId, MeshStore, Receipt, SqliteRepository, SyncConfig, SyncEvent,
-    SyncHandle, SyncRegistry,
+    ColumnValue, ConflictKind, DittoAdapter, DocumentId, MeshStore, Receipt, SqliteRepository, SyncConfig,
+    SyncEvent, SyncHandle, SyncRegistry,
 };
-use sqlx::SqlitePool;
+use sqlx::{AssertSqlSafe, SqlitePool};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const SCHEMA: &str = "CREATE TABLE stocks (id TEXT PRIMARY KEY NOT NULL, note TEXT NOT NULL)";
@@ -49,7 +49,7 @@ impl Device {
         let store = store(directory, name).await;
         let sync = SyncRegistry::new()
             .with::<Stock>()
-            .config(SyncConfig::default().with_startup_delay(Duration::ZERO))
+            .config(SyncConfig::default().startup_delay(Duration::ZERO))
             .start(repository, store.clone())
             .await
             .expect("it starts");
@@ -57,7 +57,8 @@ impl Device {
     }
 
     async fn run(&self, sql: &str) {
-        sqlx::raw_sql(sql)
+        let sql = sql.to_owned();
+        sqlx::raw_sql(AssertSqlSafe(sql))
             .execute(&self.pool)
             .await
             .expect("the statement is fine");
@@ -96,8 +97,7 @@ async fn an_app_hears_that_a_peer_holds_its_change_and_that_one_gave_way() {
     // Apart, the other is the busier one, so its value wins by Loro's clock.
     other.stop().await;
     one.run("UPDATE stocks SET note = 'mine'").await;
-    one.store.close().await;
-    one.sync.shutdown().await.expect("it stops");
+    one.stop().await;
     let other = Device::start(directory.path(), "other").await;
     for edit in 0..6 {
         other
@@ -108,20 +108,19 @@ async fn an_app_hears_that_a_peer_holds_its_change_and_that_one_gave_way() {
     let mut events = one.sync.events();
     let told = async {
         loop {
-            match events.recv().await {
-                Ok(SyncEvent::Conflict(conflict)) if conflict.kind == ConflictKind::LocalOverwritten => {
+            match events.next().await.expect("the coordinator runs") {
+                SyncEvent::Conflict(conflict) if conflict.kind == ConflictKind::LocalOverwritten => {
                     return conflict;
                 }
-                Ok(_) => {}
-                Err(error) => panic!("no event any more: {error}"),
+                _ => {}
             }
         }
     };
     let conflict = tokio::time::timeout(PATIENCE, told).await.expect("it is told");
     let field = &conflict.fields[0];
     assert_eq!((conflict.id, field.field), (id, "note"));
-    assert_eq!(field.local, Some("mine".to_owned().into()));
-    assert_eq!(field.remote, Some("theirs 5".to_owned().into()));
+    assert_eq!(field.local, Some(ColumnValue::Text("mine".to_owned())));
+    assert_eq!(field.remote, Some(ColumnValue::Text("theirs 5".to_owned())));
     one.stop().await;
     other.stop().await;
 }

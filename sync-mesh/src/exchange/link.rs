@@ -29,7 +29,7 @@ pub(super) struct Link {
     /// Collections of which we want a snapshot, to be asked for.
     pub(super) wants: VecDeque<String>,
     /// Collections of which it wants a snapshot.
-    pub(super) wanted: VecDeque<String>,
+    wanted: VecDeque<String>,
     /// Updates and snapshots taken of it.
     pub(super) received: u64,
     /// When there will be something to say that it is too early for.
@@ -42,7 +42,8 @@ pub(super) struct Link {
     push_from: Option<Instant>,
     tell_from: Option<Instant>,
     outgoing: Option<Outgoing>,
-    incoming: HashMap<String, Vec<u8>>,
+    /// The snapshot whose parts are coming.
+    incoming: Option<(String, Vec<u8>)>,
 }
 
 /// Whether it is to be told how far we are.
@@ -95,7 +96,7 @@ impl Link {
             push_from: None,
             tell_from: None,
             outgoing: None,
-            incoming: HashMap::new(),
+            incoming: None,
         }
     }
 
@@ -170,19 +171,30 @@ impl Link {
         part: &[u8],
         last: bool,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        let others: usize = self.incoming.values().map(Vec::len).sum();
-        if others + part.len() > SNAPSHOT_BYTES_MAX {
-            return Err(error::failed("take a snapshot of a peer")(format!(
-                "it is larger than {SNAPSHOT_BYTES_MAX} bytes"
-            )));
+        let mut incoming = self
+            .incoming
+            .take()
+            .unwrap_or_else(|| (collection.to_owned(), Vec::new()));
+        let refused = error::failed("take a snapshot of a peer");
+        if incoming.0 != collection {
+            return Err(refused("another one began before its end"));
         }
-        let bytes = self.incoming.entry(collection.to_owned()).or_default();
-        bytes.extend_from_slice(part);
-        Ok(if last {
-            self.incoming.remove(collection)
-        } else {
-            None
-        })
+        if incoming.1.len() + part.len() > SNAPSHOT_BYTES_MAX {
+            return Err(refused("it is too large"));
+        }
+        incoming.1.extend_from_slice(part);
+        if last {
+            return Ok(Some(incoming.1));
+        }
+        self.incoming = Some(incoming);
+        Ok(None)
+    }
+
+    /// It wants a snapshot.
+    pub(super) fn note_wanted(&mut self, collection: String) {
+        if self.wanted.len() < COLLECTIONS_MAX && !self.wanted.contains(&collection) {
+            self.wanted.push_back(collection);
+        }
     }
 
     /// Whether it gets a snapshot instead of updates.
