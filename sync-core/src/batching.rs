@@ -14,6 +14,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batching {
     rows: usize,
+    rows_min: usize,
     pacing: Option<Pacing>,
 }
 
@@ -23,8 +24,17 @@ impl Batching {
     pub fn new(pacing: Option<Pacing>) -> Self {
         Self {
             rows: BATCH_ROWS_START,
+            rows_min: BATCH_ROWS_MIN,
             pacing,
         }
+    }
+
+    /// At least this many rows, however long they take: for work with a large fixed cost.
+    #[must_use]
+    pub fn at_least(mut self, rows: usize) -> Self {
+        self.rows_min = rows;
+        self.rows = self.rows.max(rows);
+        self
     }
 
     /// Most rows of the next batch.
@@ -42,7 +52,7 @@ impl Batching {
     /// Learns from a batch of `rows` that took `elapsed`.
     pub fn record(&mut self, rows: usize, elapsed: Duration) {
         if elapsed > BATCH_TIME * 2 {
-            self.rows = (self.rows / 2).max(BATCH_ROWS_MIN);
+            self.rows = (self.rows / 2).max(self.rows_min);
         } else if rows >= self.rows && elapsed < BATCH_TIME {
             self.rows = (self.rows * 2).min(BATCH_ROWS_MAX);
         }
@@ -71,6 +81,15 @@ mod tests {
             batching.record(batching.rows(), Duration::from_secs(1));
         }
         assert_eq!(batching.rows(), BATCH_ROWS_MIN);
+    }
+
+    #[test]
+    fn work_with_a_large_fixed_cost_keeps_its_size_however_long_it_takes() {
+        let mut batching = Batching::new(None).at_least(1000);
+        for _ in 0..10 {
+            batching.record(batching.rows(), Duration::from_secs(1));
+        }
+        assert_eq!(batching.rows(), 1000);
     }
 
     #[test]

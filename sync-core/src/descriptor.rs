@@ -88,6 +88,7 @@ pub struct FieldDescriptor {
     /// Whether every column value of the right class is already canonical, so that no conversion is needed to hash it.
     canonical: bool,
     never_numeric: bool,
+    text_as_it_is: bool,
     default: Option<fn() -> Value>,
     to_value: ToValue,
     to_column: ToColumn,
@@ -117,6 +118,7 @@ impl FieldDescriptor {
             volatile: false,
             canonical: C::CANONICAL,
             never_numeric: C::NEVER_NUMERIC,
+            text_as_it_is: C::TEXT_AS_IT_IS,
             default: None,
             to_value: C::to_value,
             to_column: C::to_column,
@@ -215,7 +217,10 @@ impl FieldDescriptor {
     /// # Errors
     /// When the column holds what the field's type cannot.
     pub fn to_value(&self, column: &ColumnValue) -> Result<Value, FieldError> {
-        (self.to_value)(column)
+        match column {
+            ColumnValue::Text(text) if self.text_as_it_is => Ok(Value::Text(text.clone())),
+            column => (self.to_value)(column),
+        }
     }
 
     /// Document value to column, canonical: equal values always become the same column value.
@@ -223,7 +228,10 @@ impl FieldDescriptor {
     /// # Errors
     /// When the value is not one of the field's type.
     pub fn to_column(&self, value: &Value) -> Result<ColumnValue, FieldError> {
-        (self.to_column)(value, self.storage)
+        match value {
+            Value::Text(text) if self.text_as_it_is => Ok(ColumnValue::Text(text.clone())),
+            value => (self.to_column)(value, self.storage),
+        }
     }
 
     /// An id part to its column. Another spelling than the field's own (a UUID in capitals) is refused: the row would name another
@@ -250,6 +258,20 @@ impl FieldDescriptor {
             None if self.nullable => Ok(ColumnValue::Null),
             None => Err(FieldError::Missing),
         }
+    }
+
+    /// The column of this field in the row that a document stands for, which has `value` or nothing of this name.
+    fn column_of(&self, value: Option<&Value>) -> Result<ColumnValue, RowError> {
+        let column = match value {
+            Some(Value::Null) if !self.nullable && self.default.is_some() => self.missing(),
+            // A row made of a value that no store takes could never be sent again.
+            Some(value) => match value.validate() {
+                Ok(()) => self.to_column(value),
+                Err(reason) => Err(FieldError::Value(reason)),
+            },
+            None => self.missing(),
+        };
+        column.map_err(|reason| RowError::field(self, reason))
     }
 
     /// A column as this field would write it: what is compared and hashed.
@@ -559,19 +581,32 @@ impl ModelDescriptor {
     /// # Errors
     /// When a field is missing or of the wrong kind; names the field.
     pub fn image_of(&self, document: &Document) -> Result<Image, RowError> {
-        let columns = self.fields.iter().map(|field| {
-            let column = match document.get(field.document) {
-                Some(Value::Null) if !field.nullable && field.default.is_some() => field.missing(),
-                // A row made of a value that no store takes could never be sent again.
-                Some(value) => match value.validate() {
-                    Ok(()) => field.to_column(value),
-                    Err(reason) => Err(FieldError::Value(reason)),
-                },
-                None => field.missing(),
-            };
-            column.map_err(|reason| RowError::field(field, reason))
-        });
+        let columns = self.fields.iter();
+        let columns = columns.map(|field| field.column_of(document.get(field.document)));
         Ok(Image::new(columns.collect::<Result<_, _>>()?))
+    }
+
+    /// The same, with the texts taken out of the document where they need no conversion. A document that is no row stays as it was.
+    ///
+    /// # Errors
+    /// As above.
+    pub(crate) fn image_from(&self, document: &mut Document) -> Result<Image, RowError> {
+        let mut columns = Vec::with_capacity(self.fields.len());
+        for field in self.fields {
+            columns.push(match document.get(field.document) {
+                // Moved below, once nothing can fail any more.
+                Some(Value::Text(_)) if field.text_as_it_is => ColumnValue::Null,
+                value => field.column_of(value)?,
+            });
+        }
+        for (field, column) in self.fields.iter().zip(&mut columns) {
+            if field.text_as_it_is
+                && let Some(Value::Text(text)) = document.get_mut(field.document)
+            {
+                *column = ColumnValue::Text(std::mem::take(text));
+            }
+        }
+        Ok(Image::new(columns))
     }
 
     /// The whole document of a row, as an insert writes it: id fields, anchor and all mapped fields.

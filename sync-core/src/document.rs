@@ -53,6 +53,12 @@ impl Document {
         self.position(name).ok().map(|at| &self.fields[at].1)
     }
 
+    /// The value of a field, to be changed in place.
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
+        let at = self.position(name).ok()?;
+        Some(&mut self.fields[at].1)
+    }
+
     /// Sets a field; returns the value it had.
     pub fn set(&mut self, name: impl Into<FieldName>, value: impl Into<Value>) -> Option<Value> {
         let (name, value) = (name.into(), value.into());

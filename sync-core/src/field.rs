@@ -111,6 +111,9 @@ pub trait DittoField: Sized {
     /// Whether its text never looks like a number, so that a column of NUMERIC affinity (`DATETIME`, say) keeps it as it is
     /// (<https://sqlite.org/datatype3.html#determination_of_column_affinity>).
     const NEVER_NUMERIC: bool = false;
+    /// Whether text of a document is the text of the column as it is, whatever it says: then it is moved and not copied.
+    #[doc(hidden)]
+    const TEXT_AS_IT_IS: bool = false;
 
     /// To a document value.
     fn to_value(&self) -> Value;

@@ -5,14 +5,19 @@ use std::time::Duration;
 /// Time between a start and the first exchange, as the Dart registry waits: the app's own start comes first.
 pub const STARTUP_DELAY: Duration = Duration::from_secs(3);
 
-/// Fewest rows of an adaptive batch: below it the fixed cost of a transaction is most of its time.
-pub const BATCH_ROWS_MIN: usize = 64;
+/// Fewest rows of an adaptive batch: below it the fixed cost of a transaction (its commit, and pages that each of them writes again) is most of its time, so that smaller
+/// ones only make everything take longer.
+pub const BATCH_ROWS_MIN: usize = 256;
+/// Fewest rows of an intent, where so many are dirty: it costs two syncs of the disk however small it is.
+pub const INTENT_ROWS_MIN: usize = 1000;
 /// Rows of the first adaptive batch.
 pub const BATCH_ROWS_START: usize = 256;
 /// Most rows of an adaptive batch: such a transaction holds the write lock about 12 ms and runs near full speed; larger ones gain nothing.
 pub const BATCH_ROWS_MAX: usize = 4000;
 /// How long one transaction should hold the write lock.
 pub const BATCH_TIME: Duration = Duration::from_millis(10);
+/// By how much fetching and applying a batch may take longer together: the engine hears nothing else meanwhile.
+pub const BATCH_TIME_WITH_FETCH: u32 = 10;
 /// Rows of a batch at the pace of the Dart framework.
 pub const PACED_ROWS: usize = 5;
 /// Pause after each of them.

@@ -520,18 +520,19 @@ impl InboundItem {
         scopes: &Scopes,
     ) -> Self {
         let incoming = match document {
-            Some(document) if !model.is_husk(&document) => match model.image_of(&document) {
-                Ok(image) => {
-                    let hash = ContentHash::of(model, &image);
-                    Incoming::Present(Remote {
+            Some(mut document) if !model.is_husk(&document) => {
+                // Before the image takes values out of it.
+                let belongs = scopes.judge(model, &document);
+                match model.image_from(&mut document) {
+                    Ok(image) => Incoming::Present(Remote {
+                        hash: ContentHash::of(model, &image),
                         image,
-                        hash,
-                        belongs: scopes.judge(model, &document),
+                        belongs,
                         declined: false,
-                    })
+                    }),
+                    Err(reason) => Incoming::Unreadable { document, reason },
                 }
-                Err(reason) => Incoming::Unreadable { document, reason },
-            },
+            }
             _ => Incoming::Absent,
         };
         Self { model, id, incoming }

@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::{
     database::{Database, Turn},
     error::{Context, DatabaseError},
+    limits,
     native::Native,
 };
 
@@ -210,6 +211,9 @@ impl Slot {
                 .await
                 .map_err(|error| context.error(error))?,
         );
+        if let Start::Write(_) = start {
+            give_room(opened).await.map_err(|error| context.error(error))?;
+        }
         begin_on(opened, start)
             .await
             .map_err(|error| context.error(error))?;
@@ -250,6 +254,19 @@ async fn begin_on(connection: &mut SqliteConnection, start: Start) -> Result<(),
         Start::Read => "BEGIN",
     };
     Manager::begin(connection, Some(SqlStr::from_static(statement))).await?;
+    Ok(())
+}
+
+/// Batches write rows and hashes in random places; with SQLite's own 2 MB of cache they read and spill the same pages again and again. What the app has chosen stays.
+async fn give_room(connection: &mut SqliteConnection) -> Result<(), DatabaseError> {
+    let native = Native::lock(connection).await?;
+    let mut ask = native.prepare("PRAGMA main.cache_size")?;
+    ask.step()?;
+    let is_default = ask.column_i64(0) == limits::SQLITE_CACHE_KIB;
+    drop(ask);
+    if is_default {
+        native.execute(&format!("PRAGMA main.cache_size = {}", limits::WRITER_CACHE_KIB))?;
+    }
     Ok(())
 }
 

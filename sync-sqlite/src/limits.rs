@@ -1,4 +1,4 @@
-//! Every time limit of this crate, with the reason for its value.
+//! Every limit of this crate, with the reason for its value.
 //!
 //! Not here: how much goes into one transaction, which the coordinator decides per call.
 
@@ -14,6 +14,12 @@ pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long connections of a pool that we make wait for the write lock: sqlx's own default.
 pub(crate) const POOL_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The page cache of a connection for which nobody has chosen another one, as SQLite tells it: negative, in KiB.
+pub(crate) const SQLITE_CACHE_KIB: i64 = -2000;
+
+/// The page cache of the connection that writes: the hashes and the key index of 100,000 rows fit in. SQLite takes what it needs of it.
+pub(crate) const WRITER_CACHE_KIB: i64 = -16_000;
 
 /// How often `data_version` is asked for while nothing hints at a change. It costs about 0.35 % of a core, and half of it is the mean time to
 /// notice a commit of another process.

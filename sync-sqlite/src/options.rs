@@ -24,8 +24,13 @@ pub(crate) fn connect_options(path: &Path) -> SqliteConnectOptions {
 }
 
 /// Options for a pool whose connections have gone through [`prepare_connection`].
+///
+/// Without idle timeout and longest life sqlx starts no maintenance task for the pool. That of 0.9.0 counts idle connections while others take them, and may meet a count
+/// below zero: then it keeps a core busy for ever (<https://github.com/transact-rs/sqlx/issues/3645>). Connections to a file need neither.
 pub(crate) fn pool_options() -> SqlitePoolOptions {
     SqlitePoolOptions::new()
+        .idle_timeout(None)
+        .max_lifetime(None)
         .after_connect(|connection, _| Box::pin(async move { prepare_connection(connection).await }))
 }
 
@@ -63,4 +68,22 @@ pub(crate) async fn file_of(connection: &mut SqliteConnection) -> Result<Option<
             .fetch_one(connection)
             .await?;
     Ok(file.filter(|file| !file.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_pools_have_no_maintenance_task() {
+        let options = pool_options();
+        assert_eq!(
+            (
+                options.get_idle_timeout(),
+                options.get_max_lifetime(),
+                options.get_min_connections()
+            ),
+            (None, None, 0)
+        );
+    }
 }

@@ -146,7 +146,8 @@ impl SqliteRepository {
         })
     }
 
-    /// Options for the app's pool: its connections wake the coordinator when they commit.
+    /// Options for the app's pool: its connections wake the coordinator when they commit. They stay open: set no idle timeout and no longest life, because with either
+    /// sqlx 0.9.0 runs a task for the pool that may come to keep a core busy (<https://github.com/transact-rs/sqlx/issues/3645>).
     ///
     /// An `after_connect` of the app replaces the one set here; let it call [`prepare_connection`](Self::prepare_connection) then.
     #[must_use]

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     batching::Batching,
     descriptor::ModelDescriptor,
-    limits::{BISECT_PAUSE, BISECT_STEPS, PEER_CHECK_PAUSE},
+    limits::{BATCH_ROWS_MIN, BISECT_PAUSE, BISECT_STEPS, INTENT_ROWS_MIN, PEER_CHECK_PAUSE},
     repository::{Mark, Repository, RowRef, SyncState},
     retry::Backoff,
     rules::{Rule, off},
@@ -105,7 +105,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             observations: (0..models).map(|_| None).collect(),
             queues: Queues::new(models, state.order.clone()),
             inbound_batching: Batching::new(setup.config.pacing()),
-            outbound_batching: Batching::new(setup.config.pacing()),
+            outbound_batching: Batching::new(setup.config.pacing()).at_least(INTENT_ROWS_MIN),
             backoff: Backoff::new(setup.seed),
             local: true,
             reconciled: false,
@@ -363,8 +363,12 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             let collection = self.model(model).collection();
             self.queues.mark(model, Mark::Cursor(collection, Some(cursor)));
         }
-        self.queues
-            .push(model, batch.changes.into_iter().map(|change| change.id));
+        let mut ids: Vec<_> = batch.changes.into_iter().map(|change| change.id).collect();
+        if ids.len() > BATCH_ROWS_MIN {
+            // Neighbours are on the same pages of the table's key, so that each transaction changes few of them.
+            ids.sort_unstable();
+        }
+        self.queues.push(model, ids);
         Ok(())
     }
 

@@ -184,6 +184,7 @@ impl DittoField for String {
     const KIND: FieldKind = FieldKind::Text;
     const STORAGE: Storage = Storage::Text;
     const CANONICAL: bool = true;
+    const TEXT_AS_IT_IS: bool = true;
 
     fn to_value(&self) -> Value {
         Value::Text(self.clone())
@@ -242,6 +243,7 @@ impl<T: DittoField> DittoField for Option<T> {
     const NULLABLE: bool = true;
     const CANONICAL: bool = T::CANONICAL;
     const NEVER_NUMERIC: bool = T::NEVER_NUMERIC;
+    const TEXT_AS_IT_IS: bool = T::TEXT_AS_IT_IS;
 
     fn to_value(&self) -> Value {
         self.as_ref().map_or(Value::Null, T::to_value)

@@ -6,7 +6,10 @@ use ditto_sync_core::{
     descriptor::{FieldDescriptor, ModelDescriptor, RowError},
     document::Document,
     field::{FieldError, Storage},
+    hash::ContentHash,
     id::{DocumentId, IdError, IdPart},
+    repository::{InboundItem, Incoming},
+    scope::Scopes,
     value::Value,
 };
 use proptest::prelude::*;
@@ -61,6 +64,26 @@ fn what_is_read_from_any_document_is_canonical() {
     proptest!(|(document in any_document())| {
         if let Ok(image) = SAMPLES.image_of(&document) {
             prop_assert_eq!(SAMPLES.canonical(image.clone()), Ok(image));
+        }
+    });
+}
+
+#[test]
+fn a_document_that_is_taken_in_is_the_row_that_it_stands_for_and_one_that_is_none_stays_whole() {
+    proptest!(|(document in any_document())| {
+        let id = DocumentId::integer(1);
+        let item = InboundItem::new(&SAMPLES, id, Some(document.clone()), &Scopes::default());
+        match (item.incoming, SAMPLES.image_of(&document)) {
+            (Incoming::Absent, _) => prop_assert!(SAMPLES.is_husk(&document)),
+            (Incoming::Present(remote), Ok(image)) => {
+                prop_assert_eq!(remote.hash, ContentHash::of(&SAMPLES, &image));
+                prop_assert_eq!(remote.image, image);
+            }
+            (Incoming::Unreadable { document: kept, reason }, Err(expected)) => {
+                prop_assert_eq!(kept, document);
+                prop_assert_eq!(reason, expected);
+            }
+            (incoming, image) => prop_assert!(false, "{incoming:?} but {image:?}"),
         }
     });
 }

@@ -1,6 +1,6 @@
 //! The items of a batch in the order in which tables take them: rows parents first, then deletes children first ([`Work`]).
 
-use std::{cmp::Reverse, collections::HashSet};
+use std::{cmp::Reverse, collections::HashSet, hash::BuildHasherDefault};
 
 use ditto_sync_core::{
     hash::IdHash,
@@ -10,7 +10,7 @@ use ditto_sync_core::{
 
 use crate::{
     codec::RawRecord,
-    known::id_key,
+    known::{Identity, id_key},
     state::{Memory, Session},
 };
 
@@ -89,7 +89,8 @@ pub(super) fn in_order<'a>(
             restores: false,
         });
     }
-    let mut seen = HashSet::with_capacity(work.len());
+    let mut seen: HashSet<_, BuildHasherDefault<Identity>> =
+        HashSet::with_capacity_and_hasher(work.len(), BuildHasherDefault::default());
     work.reverse();
     work.retain(|work| seen.insert((work.model, work.id)));
     work.reverse();

@@ -125,6 +125,23 @@ async fn durability_is_set_per_transaction() {
 }
 
 #[tokio::test]
+async fn the_writer_has_room_for_its_pages_unless_the_app_has_chosen() {
+    let fixture = fixture().await;
+    let mut transaction = fixture.begin().await;
+    assert_eq!(
+        read(&mut transaction, "PRAGMA cache_size").await,
+        limits::WRITER_CACHE_KIB
+    );
+    transaction.rollback().await.unwrap();
+    let chosen = fixture.options.clone().pragma("cache_size", "-500");
+    let path = fixture.options.get_filename().to_str().unwrap().to_owned();
+    let writer = Writer::new(Database::at(&path), chosen);
+    let mut transaction = writer.begin("test", Durability::Normal).await.unwrap();
+    assert_eq!(read(&mut transaction, "PRAGMA cache_size").await, -500);
+    transaction.rollback().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_cancelled_begin_leaves_no_lock_behind() {
     let fixture = fixture().await;
     let mut app = fixture.options.connect().await.unwrap();

@@ -1,0 +1,173 @@
+//! A store that makes its documents up when they are asked for, and tells how long that took: [`ReadyStore`]. So what is measured with it is the way from a document to
+//! a committed row, not a store.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use ditto_sync::{
+    Document, DocumentId, DocumentStore, ModelDescriptor, Observation, Query, StoreError, StoreId,
+};
+use ditto_sync_core::{
+    id::{IdList, IdPart},
+    intent::{Intent, ReplicaId},
+    store::{Capabilities, Change, ChangeBatch, ChangeKind, Cursor, Scan, StoreIdentity, WriteOutcome},
+};
+use tokio::sync::Notify;
+
+use crate::counters::{Counter, id_of, number_of};
+
+/// The store; a clone is the same one.
+#[derive(Clone, Default)]
+pub(crate) struct ReadyStore {
+    inner: Arc<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// That many documents exist.
+    documents: AtomicUsize,
+    /// In this version.
+    version: AtomicI64,
+    announced: Mutex<Vec<Change>>,
+    report: Notify,
+    fetched: AtomicUsize,
+    all_fetched: Notify,
+    awaited: AtomicUsize,
+    /// Nanoseconds that went into making documents up.
+    spent: AtomicU64,
+    last_applied: Mutex<Option<u64>>,
+}
+
+/// Reports what is announced.
+pub(crate) struct Announcements(Arc<Inner>);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A report of documents 0 up to this number.
+pub(crate) fn changes(documents: usize) -> Vec<Change> {
+    let changes = (0..documents).map(|number| Change {
+        id: DocumentId::text(id_of(number)).expect("an id"),
+        kind: ChangeKind::Upserted,
+    });
+    changes.collect()
+}
+
+impl ReadyStore {
+    /// That many documents exist from now on, in this version.
+    pub(crate) fn hold(&self, documents: usize, version: i64) {
+        self.inner.documents.store(documents, Ordering::SeqCst);
+        self.inner.version.store(version, Ordering::SeqCst);
+    }
+
+    /// Reports these changes; [`fetched`](Self::fetched) waits for them.
+    pub(crate) fn announce(&self, changes: Vec<Change>) {
+        self.inner.spent.store(0, Ordering::SeqCst);
+        self.inner.fetched.store(0, Ordering::SeqCst);
+        self.inner.awaited.store(changes.len(), Ordering::SeqCst);
+        *lock(&self.inner.announced) = changes;
+        self.inner.report.notify_one();
+    }
+
+    /// How long it took to make the documents up, since the last report.
+    pub(crate) fn spent(&self) -> Duration {
+        Duration::from_nanos(self.inner.spent.load(Ordering::SeqCst))
+    }
+
+    /// Waits until as many documents have been fetched as were announced.
+    pub(crate) async fn fetched(&self) {
+        let inner = &self.inner;
+        while inner.fetched.load(Ordering::SeqCst) < inner.awaited.load(Ordering::SeqCst) {
+            inner.all_fetched.notified().await;
+        }
+    }
+
+    fn document(&self, id: &DocumentId) -> Option<Document> {
+        match id.parts() {
+            [IdPart::Text(text)] => {
+                let number = number_of(text);
+                let version = self.inner.version.load(Ordering::SeqCst);
+                (number < self.inner.documents.load(Ordering::SeqCst))
+                    .then(|| Counter::new(number, version).to_document())
+            }
+            other => panic!("{other:?} is no id of this bench"),
+        }
+    }
+}
+
+impl DocumentStore for ReadyStore {
+    type Observation = Announcements;
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new(1000)
+    }
+
+    async fn identity(&self, _: ReplicaId) -> Result<StoreIdentity, StoreError> {
+        Ok(StoreIdentity {
+            store: StoreId("ready".into()),
+            last_applied: *lock(&self.inner.last_applied),
+            frontier: None,
+        })
+    }
+
+    async fn write(&self, intent: &Intent) -> Result<WriteOutcome, StoreError> {
+        *lock(&self.inner.last_applied) = Some(intent.batch.sequence);
+        Ok(WriteOutcome::Applied)
+    }
+
+    async fn fetch(
+        &self,
+        _: &'static ModelDescriptor,
+        ids: &[DocumentId],
+    ) -> Result<Vec<Option<Document>>, StoreError> {
+        let started = Instant::now();
+        let documents = ids.iter().map(|id| self.document(id)).collect();
+        let nanos = u64::try_from(started.elapsed().as_nanos()).expect("not centuries");
+        self.inner.spent.fetch_add(nanos, Ordering::SeqCst);
+        let fetched = self.inner.fetched.fetch_add(ids.len(), Ordering::SeqCst) + ids.len();
+        if fetched >= self.inner.awaited.load(Ordering::SeqCst) {
+            self.inner.all_fetched.notify_one();
+        }
+        Ok(documents)
+    }
+
+    async fn scan(&self, _: &'static ModelDescriptor, _: &Query) -> Result<Scan, StoreError> {
+        let documents = self.inner.documents.load(Ordering::SeqCst);
+        let ids = (0..documents).map(|number| DocumentId::text(id_of(number)).expect("an id"));
+        Ok(Scan {
+            ids: ids.collect::<IdList>(),
+            cursor: None,
+        })
+    }
+
+    async fn observe(
+        &self,
+        _: &'static ModelDescriptor,
+        _: &Query,
+        _: Option<&Cursor>,
+    ) -> Result<Announcements, StoreError> {
+        Ok(Announcements(Arc::clone(&self.inner)))
+    }
+}
+
+impl Observation for Announcements {
+    async fn next(&mut self) -> Result<ChangeBatch, StoreError> {
+        loop {
+            let report = self.0.report.notified();
+            let changes = std::mem::take(&mut *lock(&self.0.announced));
+            if !changes.is_empty() {
+                return Ok(ChangeBatch {
+                    changes,
+                    ..ChangeBatch::default()
+                });
+            }
+            report.await;
+        }
+    }
+}
