@@ -19,10 +19,13 @@ pub struct PeerCollection {
     pub ahead: u64,
 }
 
+/// Of each collection, how many changes a device is behind and ahead.
+type Counts = BTreeMap<String, (u64, u64)>;
+
 /// What the engine knows of others.
 #[derive(Debug, Default)]
 pub(crate) struct Presence {
-    devices: Mutex<HashMap<Device, BTreeMap<String, (u64, u64)>>>,
+    devices: Mutex<HashMap<Device, Counts>>,
 }
 
 impl Presence {
@@ -38,7 +41,7 @@ impl Presence {
             .collect()
     }
 
-    pub(crate) fn set(&self, devices: HashMap<Device, BTreeMap<String, (u64, u64)>>) {
+    pub(crate) fn set(&self, devices: HashMap<Device, Counts>) {
         *self.devices.lock().unwrap_or_else(PoisonError::into_inner) = devices;
     }
 }

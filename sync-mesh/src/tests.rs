@@ -5,6 +5,7 @@ mod hostile;
 mod pacing;
 mod quic;
 mod random;
+mod strangers;
 mod wire;
 
 mod contract {

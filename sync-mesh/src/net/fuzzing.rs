@@ -45,3 +45,21 @@ fn introduction(secret: u8) -> Introduction {
         addresses: vec![([127, 0, 0, 1], 4711).into()],
     }
 }
+
+#[cfg(test)]
+pub(crate) use super::connection::ALPN;
+
+/// What somebody who knows this secret says first in this connection, which they have dialed.
+#[cfg(test)]
+pub(crate) fn greeting_of(connection: &iroh::endpoint::Connection, secret: &MeshSecret) -> Vec<u8> {
+    let mut session = SessionKey::default();
+    connection
+        .export_keying_material(&mut session, ALPN, b"")
+        .expect("a TLS session has such a key");
+    let introduction = Introduction {
+        secret: secret.clone(),
+        store: "another".to_owned(),
+        ..introduction(0)
+    };
+    introduction.greeting(End::Dialer, &session)
+}

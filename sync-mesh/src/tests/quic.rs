@@ -13,15 +13,16 @@ use ditto_sync_testkit::models::STOCK;
 
 use crate::{JoinError, MeshSecret, MeshStore, Ticket};
 
-const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const LOOPBACK: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-async fn open(directory: &Path) -> MeshStore {
+pub(super) async fn open(directory: &Path) -> MeshStore {
     let builder = MeshStore::builder("tests").directory(directory).listen(LOOPBACK);
     builder.open().await.expect("a store opens on loopback")
 }
 
-async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+pub(super) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !condition().await {
             tokio::time::sleep(Duration::from_millis(5)).await;

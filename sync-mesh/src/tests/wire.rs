@@ -17,10 +17,13 @@ use crate::{
     link::carry,
 };
 
+/// By the names of both ends.
+type Wires = HashMap<(String, String), [JoinHandle<()>; 2]>;
+
 /// Stores in directories that go with it, and the wires between them.
 pub(super) struct Meshes {
     directory: TempDir,
-    wires: Mutex<HashMap<(String, String), [JoinHandle<()>; 2]>>,
+    wires: Mutex<Wires>,
 }
 
 impl Meshes {
