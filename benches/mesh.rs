@@ -250,7 +250,7 @@ async fn measure(rows: usize, seconds: usize) {
         took.as_secs_f64(),
         all as f64 / took.as_secs_f64()
     );
-    steady(&first, &mut peer, seconds).await;
+    steady(&first, &mut peer, (rows.min(50_000), seconds)).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     println!(
         "resident after 10 s of rest: {} MB, its peer {} MB",
@@ -289,7 +289,7 @@ async fn commits(first: &Device, peer: &mut Peer) {
 }
 
 /// Edits at a steady rate: how far the peer lags behind, over time.
-async fn steady(first: &Device, peer: &mut Peer, seconds: usize) {
+async fn steady(first: &Device, peer: &mut Peer, (rows, seconds): (usize, usize)) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / (EDITS_PER_SECOND / EDITS) as u32);
     let mut lags = Vec::new();
     let started = Instant::now();
@@ -304,7 +304,7 @@ async fn steady(first: &Device, peer: &mut Peer, seconds: usize) {
         for at in 0..EDITS {
             sqlx::query("UPDATE articles SET quantity = quantity - 1, touched = ? WHERE id = ?")
                 .bind(touched)
-                .bind(format!("a-{}", (tick * EDITS + at) % 50_000))
+                .bind(format!("a-{}", (tick * EDITS + at) % rows))
                 .execute(&mut *transaction)
                 .await
                 .expect("an edit");
@@ -312,7 +312,7 @@ async fn steady(first: &Device, peer: &mut Peer, seconds: usize) {
         transaction.commit().await.expect("a commit");
         let committed = now();
         if tick % 100 == 99 {
-            let id = format!("a-{}", (tick * EDITS + EDITS - 1) % 50_000);
+            let id = format!("a-{}", (tick * EDITS + EDITS - 1) % rows);
             lags.push(micros(peer.ask(&format!("see {id} {touched}")) - committed));
         }
     }

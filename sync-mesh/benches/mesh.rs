@@ -9,6 +9,7 @@
 )]
 
 use std::{
+    collections::HashSet,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
     time::{Duration, Instant},
@@ -22,11 +23,13 @@ use ditto_sync_core::{
     store::{DocumentStore, Observation, WriteOutcome},
     value::Value,
 };
-use ditto_sync_mesh::MeshStore;
+use ditto_sync_mesh::{MeshObservation, MeshStore};
 use ditto_sync_testkit::models::STOCK;
 
 const BATCH: usize = 1000;
 const EDITS: usize = 500;
+const PACE: Duration = Duration::from_millis(12);
+const SETTLE: Duration = Duration::from_secs(5);
 
 fn main() {
     let rows = std::env::args()
@@ -43,19 +46,36 @@ async fn measure(rows: usize) {
     let directory = tempfile::tempdir().unwrap();
     let home = directory.path().join("one");
     let one = open(&home).await;
-    println!("two stores open: {} MB resident", resident());
+    println!("a store open: {} MB resident", resident());
+    fill(&one, rows).await;
+    let other = open(&directory.path().join("other")).await;
+    let mut observation = other.observe(&STOCK, &Query::all(), None).await.unwrap();
+    first_exchange((&one, &other), &mut observation, rows).await;
+    edit(&one, &mut observation, rows).await;
+    println!("after the edits: {} MB resident", resident());
+    one.close().await;
+    other.close().await;
+    drop((one, other, observation));
+    restart(&home, rows).await;
+}
+
+async fn fill(store: &MeshStore, rows: usize) {
     let start = Instant::now();
     for first in (0..rows).step_by(BATCH) {
         let inserts = (first..rows.min(first + BATCH)).map(|row| operation(&name(row), None, insert(row)));
-        write(&one, (first / BATCH + 1) as u64, inserts.collect()).await;
+        write(store, (first / BATCH + 1) as u64, inserts.collect()).await;
     }
     report("written", rows, start.elapsed());
+}
 
-    let other = open(&directory.path().join("other")).await;
-    let mut observation = other.observe(&STOCK, &Query::all(), None).await.unwrap();
+async fn first_exchange(
+    (one, other): (&MeshStore, &MeshStore),
+    observation: &mut MeshObservation,
+    rows: usize,
+) {
     let start = Instant::now();
     other.join(&one.ticket().await.unwrap()).await.unwrap();
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     while seen.len() < rows {
         let batch = observation.next().await.unwrap();
         let ids: Vec<DocumentId> = batch.changes.into_iter().map(|change| change.id).collect();
@@ -68,12 +88,14 @@ async fn measure(rows: usize) {
     report("by a fresh peer, observed and read", rows, start.elapsed());
     println!("after the exchange: {} MB resident", resident());
     drop(seen);
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    tokio::time::sleep(SETTLE).await;
     println!(
         "settled, two stores of {rows} rows each: {} MB resident",
         resident()
     );
+}
 
+async fn edit(one: &MeshStore, observation: &mut MeshObservation, rows: usize) {
     let mut times = Vec::with_capacity(EDITS);
     for edit in 0..EDITS {
         let id = name(edit * 7 % rows);
@@ -81,15 +103,14 @@ async fn measure(rows: usize) {
             .fetch(&STOCK, &[DocumentId::text(&id).unwrap()])
             .await
             .unwrap();
-        let note = Value::from(format!("edit {edit}"));
         let action = Action::Patch {
-            set: vec![("note".into(), note.clone())],
+            set: vec![("note".into(), format!("edit {edit}").into())],
             increments: vec![],
         };
         let operation = operation(&id, found[0].as_ref(), action);
         let target = operation.id.clone();
         let start = Instant::now();
-        write(&one, (rows + edit + 1) as u64, vec![operation]).await;
+        write(one, (rows + edit + 1) as u64, vec![operation]).await;
         let committed = start.elapsed();
         loop {
             let batch = observation.next().await.unwrap();
@@ -98,30 +119,31 @@ async fn measure(rows: usize) {
             }
         }
         times.push((start.elapsed(), committed));
-        tokio::time::sleep(Duration::from_millis(12)).await;
+        // Longer than the pause between two pushes: each edit is the first after silence.
+        tokio::time::sleep(PACE).await;
     }
     percentiles(
         "from a write to the peer's report",
         times.iter().map(|time| time.0),
     );
     percentiles("of it the write, with its fsync", times.iter().map(|time| time.1));
+}
 
-    one.close().await;
-    other.close().await;
-    drop((one, other, observation));
-    let start = Instant::now();
-    let one = open(&home).await;
-    let found = one.scan(&STOCK, &Query::all()).await.unwrap();
-    assert_eq!(found.ids.len(), rows);
-    println!(
-        "opened and scanned in {:.0} ms",
-        start.elapsed().as_secs_f64() * 1e3
-    );
-    one.close().await;
-    let start = Instant::now();
-    let one = open(&home).await;
-    println!("opened again in {:.0} ms", start.elapsed().as_secs_f64() * 1e3);
-    one.close().await;
+async fn restart(home: &Path, rows: usize) {
+    for scanned in [true, false] {
+        let start = Instant::now();
+        let one = open(home).await;
+        if scanned {
+            let found = one.scan(&STOCK, &Query::all()).await.unwrap();
+            assert_eq!(found.ids.len(), rows);
+        }
+        let time = start.elapsed().as_secs_f64() * 1e3;
+        println!(
+            "opened{} in {time:.0} ms",
+            if scanned { " and scanned" } else { "" }
+        );
+        one.close().await;
+    }
 }
 
 async fn open(directory: &Path) -> MeshStore {
