@@ -24,10 +24,6 @@ const BLOCKS: usize = 201;
 
 #[derive(DittoAdapter)]
 #[ditto(collection = "counters", rename_all = "camelCase", scope(branch_id))]
-#[expect(
-    dead_code,
-    reason = "only its descriptor is used: rows and documents are made by hand"
-)]
 struct Counter {
     #[ditto(id)]
     id: String,

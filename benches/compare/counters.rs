@@ -1,6 +1,6 @@
 //! The table that everything is measured on: [`Counter`], its rows and its documents, all made from a number.
 
-use ditto_sync::{DittoAdapter, Document, DocumentId};
+use ditto_sync::{DittoAdapter, Document};
 use rusqlite::params;
 
 /// A row of eleven columns with a random text key.
@@ -76,10 +76,6 @@ impl Counter {
     /// All rows of a table, in this version.
     pub(crate) fn all(rows: usize, version: i64) -> Vec<Self> {
         (0..rows).map(|number| Self::new(number, version)).collect()
-    }
-
-    pub(crate) fn document_id(&self) -> DocumentId {
-        DocumentId::text(self.id.as_str()).expect("an id")
     }
 
     pub(crate) fn to_document(&self) -> Document {

@@ -140,8 +140,11 @@ impl DocumentStore for ReadyStore {
     async fn scan(&self, _: &'static ModelDescriptor, _: &Query) -> Result<Scan, StoreError> {
         let documents = self.inner.documents.load(Ordering::SeqCst);
         let ids = (0..documents).map(|number| DocumentId::text(id_of(number)).expect("an id"));
+        let mut ids: Vec<_> = ids.collect();
+        // As other stores do.
+        ids.sort_unstable();
         Ok(Scan {
-            ids: ids.collect::<IdList>(),
+            ids: ids.into_iter().collect::<IdList>(),
             cursor: None,
         })
     }

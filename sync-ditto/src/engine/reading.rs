@@ -76,6 +76,8 @@ pub(super) fn scan(
                 "documents are left out: no row can have their ids"
             );
         }
+        // Neighbours are on the same pages of the table's key, so that each transaction of a first sync changes few of them.
+        ids.sort_unstable();
         Ok(ids)
     })
 }
