@@ -97,7 +97,7 @@ pub(crate) async fn upsert_by_values(path: &Path, rows: &[Counter]) -> Duration 
 }
 
 fn values_upsert(rows: usize) -> String {
-    let row = format!("({})", vec!["?"; COLUMNS].join(", "));
+    let row = format!("({})", ["?"; COLUMNS].join(", "));
     let one = UPSERT
         .split_once("VALUES (")
         .and_then(|(head, rest)| Some((head, rest.split_once(") ")?.1)));

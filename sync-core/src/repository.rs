@@ -494,6 +494,8 @@ pub enum Incoming {
         document: Document,
         /// What is wrong with it.
         reason: RowError,
+        /// Where it belongs, as far as it can be read. One that belongs elsewhere, and of which nothing is known here, is nothing to set aside.
+        belongs: Belongs,
     },
 }
 
@@ -530,7 +532,11 @@ impl InboundItem {
                         belongs,
                         declined: false,
                     }),
-                    Err(reason) => Incoming::Unreadable { document, reason },
+                    Err(reason) => Incoming::Unreadable {
+                        document,
+                        reason,
+                        belongs,
+                    },
                 }
             }
             _ => Incoming::Absent,

@@ -92,7 +92,11 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                     hook: "should_apply_remote",
                     reason: panic_text(&*panic),
                 };
-                item.incoming = Incoming::Unreadable { document, reason };
+                item.incoming = Incoming::Unreadable {
+                    document,
+                    reason,
+                    belongs: Belongs::Here,
+                };
             }
         }
         item

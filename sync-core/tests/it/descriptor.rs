@@ -79,7 +79,7 @@ fn a_document_that_is_taken_in_is_the_row_that_it_stands_for_and_one_that_is_non
                 prop_assert_eq!(remote.hash, ContentHash::of(&SAMPLES, &image));
                 prop_assert_eq!(remote.image, image);
             }
-            (Incoming::Unreadable { document: kept, reason }, Err(expected)) => {
+            (Incoming::Unreadable { document: kept, reason, .. }, Err(expected)) => {
                 prop_assert_eq!(kept, document);
                 prop_assert_eq!(reason, expected);
             }

@@ -8,6 +8,7 @@ use ditto_sync_core::{
     intent::OutboxSeq,
     merge::{EntriesChange, Inbound, KnownChange, Pending, RowChange, RowState, inbound},
     repository::{Incoming, Remote},
+    scope::Belongs,
 };
 
 use super::{
@@ -112,6 +113,11 @@ impl<'n> Table<'n> {
         let remote = match &work.item.incoming {
             Incoming::Absent => None,
             Incoming::Present(remote) => Some(remote),
+            Incoming::Unreadable { belongs, .. }
+                if *belongs == Belongs::Elsewhere && self.has_never_heard_of(memory, work)? =>
+            {
+                None
+            }
             Incoming::Unreadable { reason, .. } => {
                 pass.failures.push((at, Failure::Unreadable(reason.to_string())));
                 return Ok(());
@@ -131,6 +137,20 @@ impl<'n> Table<'n> {
                 Ok(())
             }
         }
+    }
+
+    /// Whether there is neither a row of this id nor anything agreed on or unsent.
+    fn has_never_heard_of(&mut self, memory: &Memory, work: &Work<'_>) -> Result<bool, Fault> {
+        let known = memory.known(self.model);
+        let of_model = &memory.models[self.model];
+        if known.get(work.id).is_some() || known.is_kept(work.id) || of_model.outbox.get(work.id).is_some() {
+            return Ok(false);
+        }
+        let Ok(key) = self.sql.model.id_to_columns(&work.item.id) else {
+            return Ok(false);
+        };
+        let found = self.find(memory, work, (&key, true))?;
+        Ok(found.is_ok_and(|found| found.state.row.is_none()))
     }
 
     /// Decides, and changes the row.

@@ -99,7 +99,7 @@ macro_rules! repository_contract {
                 a_row_in_the_way_holds_only_its_document;
             scope: a_document_out_of_scope_is_no_row, a_clean_row_leaves_with_its_document, a_known_row_out_of_scope_leaves,
                 a_row_without_a_value_in_its_scope_stays_here_until_it_has_one, a_row_that_loses_its_place_is_sent_no_longer,
-                all_or_any_fields_of_a_scope_have_to_be_null, a_row_older_than_the_triggers_may_stay_here_too,
+                all_or_any_fields_of_a_scope_have_to_be_null, a_row_older_than_the_triggers_may_stay_here_too, an_unreadable_document_of_elsewhere_is_set_aside_only_where_it_is_known,
                 while_the_scope_is_not_known_nothing_is_seeded_taken_or_removed,
                 a_dirty_row_is_sent_before_it_leaves, a_row_that_left_is_forgotten, a_row_that_is_kept_is_left_alone;
             recovering: another_store_leaves_everything_unsent, a_restored_file_reports_what_was_pending,

@@ -162,6 +162,14 @@ impl Table {
         })
     }
 
+    /// Whether there is neither a row of this id nor anything agreed on or unsent.
+    pub(super) fn has_never_heard_of(&self, id: &DocumentId) -> bool {
+        !(self.rows.contains_key(id)
+            || self.known.contains_key(id)
+            || self.kept.contains(id)
+            || self.outbox.contains_key(id))
+    }
+
     /// Whether this row is not sent because it belongs nowhere.
     pub(super) fn is_local(&self, id: &DocumentId) -> bool {
         let unsent = self.outbox.contains_key(id)

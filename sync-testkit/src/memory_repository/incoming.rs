@@ -118,6 +118,11 @@ impl Durable {
         let remote = match &item.incoming {
             Incoming::Absent => None,
             Incoming::Present(remote) => Some(remote),
+            Incoming::Unreadable { belongs, .. }
+                if *belongs == Belongs::Elsewhere && self.table(item.model).has_never_heard_of(&item.id) =>
+            {
+                None
+            }
             Incoming::Unreadable { reason, .. } => {
                 return self.quarantine(item, format!("the document cannot be read: {reason}"), outcome);
             }

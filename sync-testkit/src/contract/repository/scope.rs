@@ -334,3 +334,20 @@ fn equals(field: &str, text: &str) -> Query {
     let value = Operand::Literal(Value::Text(text.to_owned()));
     Query::new(Filter::Compare(FieldName::new(field), Comparison::Eq, value))
 }
+
+/// A document that cannot be read, and belongs elsewhere as far as it can be, is nothing to this device, unless something of it is here.
+pub async fn an_unreadable_document_of_elsewhere_is_set_aside_only_where_it_is_known<F: RepositoryFixture>(
+    fixture: F,
+) {
+    let mut bench = Bench::new(fixture).await;
+    let (stranger, known) = (text_id("s1"), text_id("s2"));
+    bench.agree(&STOCK, &known, &stock("b1", "tea", 5)).await;
+    bench.scopes.set(&STOCK, branch("b1"));
+    for id in [&stranger, &known] {
+        bench.store.put(&STOCK, id, &stock("b2", "tea", 5));
+        bench.store.set(&STOCK, id, "quantity", "many");
+    }
+    assert_eq!(bench.pull(&STOCK, &stranger).await.quarantined.len(), 0);
+    assert_eq!(bench.pending(&STOCK).await.quarantined, 0);
+    assert_eq!(bench.pull(&STOCK, &known).await.quarantined.len(), 1);
+}
