@@ -71,15 +71,6 @@ fn a_row_that_is_deleted_while_it_enters_the_observed_query_goes() {
     }
 }
 
-/// A row left the scope as soon as it was sent, and its document became unreadable and belonged elsewhere: it was set aside here, and no observation told when it
-/// was mended.
-#[test]
-fn an_unreadable_document_that_belongs_elsewhere_is_not_set_aside() {
-    if let Err(failure) = related().run(Flavor::Ditto, 5584) {
-        panic!("{failure}");
-    }
-}
-
 /// A row that was never sent waited for its parent's document; that document went, and the row was never offered to the store.
 #[test]
 fn a_row_whose_document_never_fitted_is_seeded_once_that_is_gone() {
