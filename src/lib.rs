@@ -59,7 +59,7 @@ pub use ditto_sync_sqlite::{SqliteRepository, WriteTransaction};
 #[doc(hidden)]
 pub use ditto_sync_core::private as __private;
 
-/// Typed filters: [`field`](query::field) begins one.
+/// Typed filters: [`field`] begins one.
 pub mod query {
     pub use ditto_sync_core::query::{
         Comparison, Field, Filter, Operand, Query, QueryError, and, field, not, or, param,
