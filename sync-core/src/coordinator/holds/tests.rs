@@ -1,3 +1,5 @@
+//! What counts as a mass change, and when one is held, without a coordinator.
+
 use super::*;
 use crate::{descriptor::FieldDescriptor, store::Cursor};
 
