@@ -1,6 +1,6 @@
 //! Rows that were there before the framework: sent at the start or on request, once, and never over anything.
 
-use ditto_sync::{DittoAdapter, ModelError, SyncConfig, SyncEvent, SyncRegistry};
+use ditto_sync::{Companion, DittoAdapter, ModelError, SyncConfig, SyncEvent, SyncRegistry};
 use ditto_sync_testkit::{Flavor, MemoryHub};
 use tempfile::TempDir;
 
@@ -87,7 +87,7 @@ async fn seeding_on_request_sends_what_was_there_once_and_reports_it() {
         };
         assert_eq!(progress, ("coins", 3, 3));
 
-        let again = left.sync.seed_model::<Coin>().await.expect("it is looked at");
+        let again = CoinDittoAdapter::seed(&left.sync).await.expect("it is looked at");
         assert!(again.collections[0].already_seeded);
         assert_eq!(again.sent(), 0);
         assert_eq!(left.store.documents(Coin::descriptor()).len(), 3);
