@@ -50,6 +50,8 @@ pub const LONERS_MAX: usize = 3;
 pub const QUARANTINE_RETRY_FIRST: Duration = Duration::from_secs(1);
 /// Longest of these pauses.
 pub const QUARANTINE_RETRY_LAST: Duration = Duration::from_secs(600);
+/// Documents in quarantine that are looked at from time to time because no observation tells of them; of more, the others wait for the next start.
+pub const STRAYS_MAX: usize = 1_000;
 /// Refusals in a row after which rows are sent one by one, each right after its fetch, so that a busy peer cannot starve them.
 pub const REFUSALS_BEFORE_SINGLE: u32 = 3;
 

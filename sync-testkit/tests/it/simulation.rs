@@ -106,6 +106,14 @@ fn a_document_in_quarantine_that_is_gone_is_forgotten() {
     }
 }
 
+/// Another program made a document unreadable and moved it out of the scope in one write, while its row had a change: no observation told when it was mended.
+#[test]
+fn a_document_in_quarantine_that_moved_away_is_looked_at_until_it_is_mended() {
+    if let Err(failure) = related().run(Flavor::Ditto, 5584) {
+        panic!("{failure}");
+    }
+}
+
 #[test]
 fn other_models_are_simulated_too() {
     Simulation::new(&STOCK)
