@@ -276,16 +276,21 @@ impl World {
     }
 
     fn save(&mut self, device: usize) -> bool {
-        let newest = self.ledger().events.keys().next_back().copied().unwrap_or(0);
+        let tags = self
+            .ledger()
+            .events
+            .keys()
+            .map(|tag| Tags::one(*tag))
+            .fold(Tags::default(), Tags::union);
         let device = &mut self.devices[device];
         let notes = lock(&device.notes).clone();
-        device.saved = Some((device.repository.snapshot(), notes, newest));
+        device.saved = Some((device.repository.snapshot(), notes, tags));
         true
     }
 
     fn restore(&mut self, number: usize) -> bool {
         let device = &mut self.devices[number];
-        let Some((snapshot, notes, newest)) = &device.saved else {
+        let Some((snapshot, notes, before)) = &device.saved else {
             return false;
         };
         for event in lock(&self.ledger).events.values_mut() {
@@ -294,7 +299,7 @@ impl World {
                 .store
                 .witnessed(self.family.of(&event.id).model.collection(), &event.id)
                 .contains(event.tag);
-            event.void |= event.device == number && event.tag > *newest && !reached;
+            event.void |= event.device == number && !before.contains(event.tag) && !reached;
         }
         device.repository = device.repository.restore(snapshot);
         *lock(&device.notes) = notes.clone();
@@ -328,13 +333,14 @@ impl World {
         let mut notes = lock(&self.devices[from].notes).clone();
         // The copy is a new repository, which counts its writes from none.
         (notes.frontiers, notes.cursors) = (0, 0);
-        let sides = self.devices[from].sides;
+        let (sides, strict) = (self.devices[from].sides, self.devices[from].strict);
         self.hub.lose_store(&self.devices[to].name);
         let device = &mut self.devices[to];
         device.repository = repository;
         *lock(&device.notes) = notes;
         device.saved = None;
         device.sides = sides;
+        device.strict = strict;
         Ok(self.crash(to))
     }
 
