@@ -22,6 +22,7 @@ mod observing;
 mod outbound;
 mod overwritten;
 mod queue;
+mod recognizing;
 mod records;
 mod reporter;
 mod requests;

@@ -370,7 +370,9 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         let mut ids: Vec<_> = batch.changes.into_iter().map(|change| change.id).collect();
         if ids.len() > BATCH_ROWS_MIN {
             // Neighbours are on the same pages of the table's key, so that each transaction changes few of them.
-            ids.sort_unstable();
+            let mut keyed: Vec<_> = ids.into_iter().map(|id| (id.beginning(), id)).collect();
+            keyed.sort_unstable();
+            ids = keyed.into_iter().map(|(_, id)| id).collect();
         }
         self.queues.push(model, ids);
         Ok(())
