@@ -30,6 +30,7 @@ mod scoping;
 mod seeding;
 mod signals;
 mod startup_phase;
+mod strays;
 mod streams;
 mod suspects;
 

@@ -67,6 +67,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         self.remember(&passage.marks);
         self.passed(&passage);
         self.report_recognized(chunk, &recognized);
+        self.strays.met(&items, &applied, now);
         self.reporter.applied(&items, &applied);
         self.hydrating.count(&items, &applied);
         self.unpark |= !applied.changed.is_empty() || applied.left_scope > 0;
@@ -152,6 +153,18 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                     }
                 }
                 Mark::Store(..) | Mark::AwaitPeer(_) => {}
+            }
+        }
+    }
+
+    /// Looks again at documents in quarantine that no observation tells of, when that is due.
+    pub(super) fn look_for_strays(&mut self) {
+        for (collection, id) in self.strays.take_due(self.setup.clock.now()) {
+            if let Some(position) = self
+                .position(collection)
+                .filter(|&position| self.looks_at(position))
+            {
+                self.queues.push(position, [id]);
             }
         }
     }

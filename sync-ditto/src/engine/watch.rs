@@ -1,7 +1,8 @@
 //! What an observation knows of the documents it watches: [`Watch`]; and all observations of a store: [`Watches`].
 //!
 //! The engine hands over results, never changes: what appeared and vanished between two results is in neither. So whatever the store itself has
-//! written, and whatever a fetch or a scan has met that differs from what is held here, is *doubtful*: it is looked at again and reported.
+//! written, and whatever a fetch or a scan has met that differs from what is held here, is *doubtful*: it is looked at again and reported. So is what
+//! a result lacks: the result may be older than the last look, for they are made on different threads.
 //! A state machine without IO.
 
 use std::{
@@ -179,18 +180,17 @@ impl Watch {
         }
     }
 
-    /// It is complete: what it has not seen is gone, or matches no longer.
+    /// It is complete: what it has not seen is gone, or matches no longer, or is newer than what it saw. A look at each tells.
     pub(super) fn end_sweep(&self) {
         let mut state = self.lock();
-        let sweep = state.sweep;
-        let gone: Vec<_> = state
-            .held
-            .extract_if(|_, held| held.sweep != sweep)
-            .map(|(id, _)| id)
-            .collect();
-        state
-            .changes
-            .extend(gone.into_iter().map(|id| (id, ChangeKind::Deleted)));
+        let State {
+            held,
+            doubtful,
+            sweep,
+            ..
+        } = &mut *state;
+        let unseen = held.extract_if(|_, held| held.sweep != *sweep);
+        doubtful.extend(unseen.map(|(id, _)| id));
     }
 
     /// What is held so far is where the observation starts: nothing of it is reported.
@@ -259,5 +259,80 @@ impl Watches {
         running
             .filter(|watch| watch.model.collection() == collection)
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ditto_sync_core::query::field;
+    use ditto_sync_testkit::models::STOCK;
+
+    use super::*;
+
+    fn id() -> DocumentId {
+        DocumentId::text("s1").expect("a good id")
+    }
+
+    fn watch() -> Watch {
+        Watch::new(&STOCK, Query::new(field("branchId").eq("here")))
+    }
+
+    fn found_in(branch: &str) -> HashMap<DocumentId, Found> {
+        let mut document = Document::new();
+        document.set("id", "s1");
+        document.set("branchId", branch);
+        let hash = RawHash::of(branch.as_bytes());
+        HashMap::from([(id(), Found { document, hash })])
+    }
+
+    fn look(watch: &Watch, found: HashMap<DocumentId, Found>) {
+        let ids = watch.take_doubtful();
+        assert_eq!(ids, [id()], "the document is doubtful");
+        watch.looked_at(ids, found);
+    }
+
+    fn reported(watch: &Watch) -> Vec<ChangeKind> {
+        let changes = watch.take_changes();
+        changes.into_iter().map(|change| change.kind).collect()
+    }
+
+    fn result_without_it(watch: &Watch) {
+        watch.begin_sweep();
+        watch.end_sweep();
+        assert_eq!(
+            reported(watch),
+            [],
+            "nothing is concluded from what a result lacks"
+        );
+    }
+
+    /// The engine's result was made before the write, and comes after the look at it.
+    #[test]
+    fn a_result_from_before_a_write_deletes_nothing() {
+        let watch = watch();
+        watch.doubt([id()]);
+        look(&watch, found_in("here"));
+        assert_eq!(reported(&watch), [ChangeKind::Upserted]);
+        result_without_it(&watch);
+        look(&watch, found_in("here"));
+        assert_eq!(reported(&watch), [ChangeKind::Upserted]);
+    }
+
+    #[test]
+    fn what_a_result_lacks_is_reported_as_what_became_of_it() {
+        for (found, kind) in [
+            (HashMap::new(), ChangeKind::Deleted),
+            (found_in("elsewhere"), ChangeKind::Moved),
+        ] {
+            let watch = watch();
+            let hash = RawHash::of(b"here");
+            watch.begin_sweep();
+            watch.saw([Sighting { id: id(), hash }]);
+            watch.end_sweep();
+            watch.begin_here();
+            result_without_it(&watch);
+            look(&watch, found);
+            assert_eq!(reported(&watch), [kind]);
+        }
     }
 }
