@@ -251,6 +251,7 @@ mod tests {
             }
         };
         let usual = [
+            ("id", Value::Int(1)),
             ("zName", Value::Text("tea".into())),
             ("count", Value::Int(1)),
             ("aPrice", Value::Float(2.5)),

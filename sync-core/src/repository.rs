@@ -542,7 +542,11 @@ impl InboundItem {
                 let belongs = scopes.judge(model, &document);
                 // What has no hash is no row: it stays as it is.
                 let hash = ContentHash::of_row(model, &document);
-                let row = hash.and_then(|hash| Ok((hash, model.take_image(&mut document)?)));
+                let row = match hash {
+                    Ok(hash) => model.take_image(&mut document).map(|image| (hash, image)),
+                    // Of several fields the first one that was declared is named.
+                    Err(reason) => Err(model.image_of(&document).err().unwrap_or(reason)),
+                };
                 match row {
                     Ok((hash, image)) => Incoming::Present(Remote {
                         hash,

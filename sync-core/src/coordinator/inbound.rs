@@ -66,8 +66,8 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         self.inbound_batching.record(chunk.len(), elapsed);
         self.remember(&passage.marks);
         self.passed(&passage);
-        self.strays.met(&items, &applied, now);
         self.report_recognized(chunk, &recognized);
+        self.strays.met(&items, &applied, now);
         self.reporter.applied(&items, &applied);
         self.hydrating.count(&items, &applied);
         self.unpark |= !applied.changed.is_empty() || applied.left_scope > 0;
