@@ -152,12 +152,18 @@ impl Watch {
 
     async fn moved_soon(&self) -> bool {
         let mut delay = Duration::ZERO;
-        while delay < self.interval {
-            sleep(delay).await;
+        for look in 1_u32.. {
+            // A timer wakes after a millisecond at the earliest; a look takes a fraction of that.
+            if look > limits::LOOKS_AT_ONCE {
+                delay = (delay * 2).max(limits::SECOND_LOOK);
+                if delay >= self.interval {
+                    break;
+                }
+                sleep(delay).await;
+            }
             if self.database.hints().of(self.watcher).take_asked() || self.moved().await {
                 return true;
             }
-            delay = (delay * 2).max(limits::SECOND_LOOK);
         }
         false
     }
