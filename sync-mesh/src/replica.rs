@@ -9,7 +9,7 @@ mod own_writes;
 mod receipts;
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     path::Path,
 };
 
@@ -31,9 +31,10 @@ use self::{
 };
 use crate::{
     data::{Author, Row, Shard, id_of, root_name},
-    disk::{Change, Disk, Owner, StoredShard},
+    disk::{Change, Disk, Gaps, Life, Owner, StoredShard},
     error::{self, OpenError},
     index::{Index, Touch},
+    limits::CHANGES_MAX,
     refusal::refusals,
 };
 
@@ -46,11 +47,15 @@ pub(crate) struct Replica {
     devices: Vec<([u8; 32], Vec<u8>)>,
     /// The collections of which updates are taken; `None`: all.
     interest: Option<BTreeSet<String>>,
+    /// Collections that were dropped at some time: who observes them has seen rows that the index does not know.
+    dropped: HashSet<SmolStr>,
     receipts: Receipts,
     /// The newest reports of own writes that others have replaced, with their positions and collections.
     overwritten: VecDeque<(u64, SmolStr, Overwritten)>,
     /// Of the newest change.
     position: u64,
+    /// Positions whose changes may have been lost.
+    gaps: Gaps,
     /// The file has failed: what is in memory may not be what is in the file.
     doubtful: bool,
 }
@@ -106,20 +111,29 @@ impl Replica {
             batches: HashMap::new(),
             devices: Vec::new(),
             interest: None,
+            dropped: HashSet::new(),
             receipts: Receipts::default(),
             overwritten: VecDeque::new(),
             position: 0,
+            gaps: Gaps::default(),
             doubtful: false,
         };
         replica.load().await?;
-        if replica.owner.mesh == mesh {
-            Ok(replica)
-        } else {
-            Err(OpenError::OtherMesh {
+        if replica.owner.mesh != mesh {
+            return Err(OpenError::OtherMesh {
                 found: replica.owner.mesh,
                 wanted: mesh.to_owned(),
-            })
+            });
         }
+        let Life { position, gaps, peer } = replica.disk.begin_life(replica.position, random_peer()).await?;
+        (replica.position, replica.gaps) = (position, gaps);
+        if let Some(peer) = peer {
+            tracing::warn!(
+                "the store's file is not the one that was written last: it writes under another number"
+            );
+            replica.write_under(peer)?;
+        }
+        Ok(replica)
     }
 
     async fn load(&mut self) -> Result<(), OpenError> {
@@ -139,13 +153,13 @@ impl Replica {
         }
         self.batches = contents.batches;
         self.devices = contents.devices;
+        self.dropped = contents.dropped;
         self.position = self
             .shards
             .iter()
             .map(|open| open.index.position())
             .max()
             .unwrap_or(0)
-            .max(contents.position)
             .max(self.position);
         Ok(())
     }
@@ -197,6 +211,11 @@ impl Replica {
     /// The position of the newest change.
     pub(crate) fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Positions that observers were told, and whose changes may have been lost.
+    pub(crate) fn gaps(&self) -> &Gaps {
+        &self.gaps
     }
 
     pub(crate) fn last_applied(&self, replica: ReplicaId) -> Option<u64> {
@@ -360,7 +379,7 @@ impl Replica {
         Ok((ids, self.position))
     }
 
-    /// What an observation has to be told of the changes after `position`.
+    /// What an observation has to be told of the changes after `position`: of the oldest [`CHANGES_MAX`] rows of them.
     pub(crate) async fn changes(
         &mut self,
         model: &ModelDescriptor,
@@ -369,11 +388,17 @@ impl Replica {
     ) -> Result<News, StoreError> {
         self.sure().await?;
         let mut changes = Vec::new();
+        let mut reached = self.position;
+        let all_known = !self.dropped.contains(model.collection());
         if let Some(open) = self.find(model.collection()) {
-            for (name, entry) in open.index.since(position) {
+            for (looked_at, (name, entry)) in open.index.since(position).enumerate() {
+                if looked_at == CHANGES_MAX {
+                    reached = entry.changed - 1;
+                    break;
+                }
                 let document = open.shard.row(name).document(model);
                 // One that came once, from a peer, and does not match, has never been seen by anybody here.
-                let unseen = entry.born > position && entry.born == entry.changed && !entry.own;
+                let unseen = all_known && entry.born > position && entry.born == entry.changed && !entry.own;
                 let kind = match document {
                     Some(document) if query.matches(&document) => ChangeKind::Upserted,
                     _ if unseen => continue,
@@ -385,17 +410,19 @@ impl Replica {
         }
         let reports = self.overwritten.iter();
         let overwritten = reports
-            .filter(|(at, collection, _)| *at > position && collection == model.collection())
+            .filter(|(at, collection, _)| {
+                *at > position && *at <= reached && collection == model.collection()
+            })
             .map(|(.., overwritten)| overwritten.clone());
         Ok(News {
             changes,
             overwritten: overwritten.collect(),
-            reached: self.position,
+            reached,
         })
     }
 
     pub(crate) async fn close(self) {
-        self.disk.close().await;
+        self.disk.close(self.position).await;
     }
 
     fn row(&self, collection: &str, id: &DocumentId) -> Row {

@@ -19,6 +19,7 @@ use iroh::{EndpointId, RelayUrlParseError};
 use tokio::sync::oneshot;
 
 use crate::{
+    disk::is_lost,
     engine::{self, Command, EngineHandle, Reply},
     error::OpenError,
     limits::INTENT_OPERATIONS_MAX,
@@ -461,7 +462,7 @@ impl DocumentStore for MeshStore {
         let newest = *self.engine.position.borrow();
         let position = match cursor {
             Some(cursor) => decode_cursor(&self.engine.store, cursor)
-                .filter(|position| *position <= newest)
+                .filter(|position| *position <= newest && !is_lost(&self.engine.gaps, *position))
                 .ok_or(StoreError::CursorLost)?,
             None => newest,
         };
