@@ -6,7 +6,9 @@
 mod keeping;
 mod merging;
 mod own_writes;
+mod reading;
 mod receipts;
+mod writing;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
@@ -14,28 +16,23 @@ use std::{
 };
 
 use ditto_sync_core::{
-    descriptor::ModelDescriptor,
-    document::Document,
     id::DocumentId,
-    intent::{BatchId, Intent, Operation, ReplicaId},
-    query::Query,
-    store::{Change as Reported, ChangeKind, Overwritten, StaleId, StoreError, WriteOutcome},
+    intent::{BatchId, ReplicaId},
+    store::{Overwritten, StoreError},
 };
 use loro::VersionVector;
 use smol_str::SmolStr;
 
-pub(crate) use self::merging::Taken;
+pub(crate) use self::{merging::Taken, reading::News};
 use self::{
     own_writes::OwnWrites,
     receipts::{Mark, Receipts},
 };
 use crate::{
-    data::{Author, Row, Shard, id_of, root_name},
-    disk::{Change, Disk, Gaps, Life, Owner, StoredShard},
+    data::{Row, Shard, root_name},
+    disk::{Disk, Gaps, Life, Owner, StoredShard},
     error::{self, OpenError},
     index::{Index, Touch},
-    limits::CHANGES_MAX,
-    refusal::refusals,
 };
 
 /// All that one device holds.
@@ -74,14 +71,6 @@ struct Open {
     /// Rows that were changed in memory since it was read.
     touched: usize,
     own_writes: OwnWrites,
-}
-
-/// What has changed since some position.
-pub(crate) struct News {
-    pub(crate) changes: Vec<Reported>,
-    pub(crate) overwritten: Vec<Overwritten>,
-    /// Up to where.
-    pub(crate) reached: u64,
 }
 
 /// How far one collection is here.
@@ -222,88 +211,6 @@ impl Replica {
         self.batches.get(&replica).copied()
     }
 
-    /// The contract of [`DocumentStore::write`](ditto_sync_core::store::DocumentStore::write).
-    pub(crate) async fn write(&mut self, intent: &Intent) -> Result<WriteOutcome, StoreError> {
-        self.sure().await?;
-        let batch = intent.batch;
-        // Numbers only grow, and one that was refused is never used again: what is not newer was applied.
-        if self
-            .last_applied(batch.replica)
-            .is_some_and(|last| batch.sequence <= last)
-        {
-            return Ok(WriteOutcome::Applied);
-        }
-        let rows: Vec<Row> = intent
-            .operations
-            .iter()
-            .map(|operation| self.row(operation.model.collection(), &operation.id))
-            .collect();
-        let found: Vec<Option<Document>> = rows.iter().map(Row::view).collect();
-        let refused = refusals(intent, &found);
-        if !refused.is_empty() {
-            return Err(StoreError::Rejected(refused));
-        }
-        let stale = stale_ids(intent, &found);
-        if !stale.is_empty() {
-            return Ok(WriteOutcome::Stale(stale));
-        }
-        drop(found);
-        self.carry_out(intent, &rows).await?;
-        Ok(WriteOutcome::Applied)
-    }
-
-    async fn carry_out(&mut self, intent: &Intent, rows: &[Row]) -> Result<(), StoreError> {
-        let mut groups: Vec<(usize, Vec<(&Operation, &Row)>)> = Vec::new();
-        for (operation, row) in intent.operations.iter().zip(rows) {
-            let shard = self.shard_for_writing(operation.model.collection()).await?;
-            match groups.iter_mut().find(|(other, _)| *other == shard) {
-                Some((_, group)) => group.push((operation, row)),
-                None => groups.push((shard, vec![(operation, row)])),
-            }
-        }
-        // From here on memory is ahead of the file, until the file has it.
-        self.doubtful = true;
-        let mut changes = Vec::with_capacity(groups.len());
-        for (shard, group) in &groups {
-            changes.push(self.write_shard(*shard, group)?);
-        }
-        self.keep(changes, Some(intent.batch)).await?;
-        self.batches.insert(intent.batch.replica, intent.batch.sequence);
-        let written: Vec<usize> = groups.iter().map(|(at, _)| *at).collect();
-        let marks = written.into_iter().map(|at| self.mark(&self.shards[at]));
-        let marks = marks.collect();
-        self.receipts.note(intent.batch, marks);
-        Ok(())
-    }
-
-    fn write_shard(&mut self, at: usize, group: &[(&Operation, &Row)]) -> Result<Change, StoreError> {
-        let writer = self.owner.peer;
-        let open = &mut self.shards[at];
-        let names: Vec<SmolStr> = group
-            .iter()
-            .map(|(operation, _)| root_name(&operation.id).into())
-            .collect();
-        let update = open
-            .shard
-            .write(|map| {
-                for ((operation, row), name) in group.iter().zip(&names) {
-                    let author = Author {
-                        writer,
-                        incarnation: fastrand::u64(1..),
-                    };
-                    row.write(&map(name), operation.model, &operation.action, author)?;
-                }
-                Ok(())
-            })
-            .map_err(error::failed("write to its documents"))?;
-        let rows = open.touch(names, &mut self.position, true);
-        Ok(Change {
-            shard: open.number,
-            update,
-            rows,
-        })
-    }
-
     /// What was written so far counts as one for receipts.
     fn settle_receipts(&mut self) {
         self.receipts = Receipts::default();
@@ -346,86 +253,11 @@ impl Replica {
         })
     }
 
-    /// The current documents of `ids`, in that order.
-    pub(crate) async fn fetch(
-        &mut self,
-        model: &ModelDescriptor,
-        ids: &[DocumentId],
-    ) -> Result<Vec<Option<Document>>, StoreError> {
-        self.sure().await?;
-        let collection = model.collection();
-        Ok(ids
-            .iter()
-            .map(|id| self.row(collection, id).document(model))
-            .collect())
-    }
-
-    /// The ids of all documents that match, and the position they are of.
-    pub(crate) async fn scan(
-        &mut self,
-        model: &ModelDescriptor,
-        query: &Query,
-    ) -> Result<(Vec<DocumentId>, u64), StoreError> {
-        self.sure().await?;
-        let mut ids = Vec::new();
-        if let Some(open) = self.find(model.collection()) {
-            for name in open.index.names() {
-                let document = open.shard.row(name).document(model);
-                if document.is_some_and(|document| query.matches(&document)) {
-                    ids.extend(id_of(name));
-                }
-            }
-        }
-        Ok((ids, self.position))
-    }
-
-    /// What an observation has to be told of the changes after `position`: of the oldest [`CHANGES_MAX`] rows of them.
-    pub(crate) async fn changes(
-        &mut self,
-        model: &ModelDescriptor,
-        query: &Query,
-        position: u64,
-    ) -> Result<News, StoreError> {
-        self.sure().await?;
-        let mut changes = Vec::new();
-        let mut reached = self.position;
-        let all_known = !self.dropped.contains(model.collection());
-        if let Some(open) = self.find(model.collection()) {
-            for (looked_at, (name, entry)) in open.index.since(position).enumerate() {
-                if looked_at == CHANGES_MAX {
-                    reached = entry.changed - 1;
-                    break;
-                }
-                let document = open.shard.row(name).document(model);
-                // One that came once, from a peer, and does not match, has never been seen by anybody here.
-                let unseen = all_known && entry.born > position && entry.born == entry.changed && !entry.own;
-                let kind = match document {
-                    Some(document) if query.matches(&document) => ChangeKind::Upserted,
-                    _ if unseen => continue,
-                    Some(_) => ChangeKind::Moved,
-                    None => ChangeKind::Deleted,
-                };
-                changes.extend(id_of(name).map(|id| Reported { id, kind }));
-            }
-        }
-        let reports = self.overwritten.iter();
-        let overwritten = reports
-            .filter(|(at, collection, _)| {
-                *at > position && *at <= reached && collection == model.collection()
-            })
-            .map(|(.., overwritten)| overwritten.clone());
-        Ok(News {
-            changes,
-            overwritten: overwritten.collect(),
-            reached,
-        })
-    }
-
     pub(crate) async fn close(self) {
         self.disk.close(self.position).await;
     }
 
-    fn row(&self, collection: &str, id: &DocumentId) -> Row {
+    pub(super) fn row(&self, collection: &str, id: &DocumentId) -> Row {
         let name = root_name(id);
         self.find(collection)
             .filter(|open| open.index.contains(&name))
@@ -434,21 +266,6 @@ impl Replica {
 
     fn find(&self, collection: &str) -> Option<&Open> {
         self.shards.iter().find(|open| open.collection == collection)
-    }
-
-    async fn shard_for_writing(&mut self, collection: &str) -> Result<usize, StoreError> {
-        if let Some(at) = self.shards.iter().position(|open| open.collection == collection) {
-            return Ok(at);
-        }
-        let number = self
-            .disk
-            .add_shard(collection)
-            .await
-            .map_err(error::unavailable("save to its file"))?;
-        let shard = Shard::empty(self.owner.peer).map_err(error::failed("make a document"))?;
-        self.shards
-            .push(Open::new((number, collection.into()), shard, Index::default()));
-        Ok(self.shards.len() - 1)
     }
 }
 
@@ -508,17 +325,6 @@ impl Open {
         self.touched += touches.len();
         touches
     }
-}
-
-fn stale_ids(intent: &Intent, found: &[Option<Document>]) -> Vec<StaleId> {
-    let checked = intent.operations.iter().zip(found);
-    checked
-        .filter(|(operation, document)| !operation.expect.is_met_by(operation.model, document.as_ref()))
-        .map(|(operation, _)| StaleId {
-            collection: operation.model.collection(),
-            id: operation.id.clone(),
-        })
-        .collect()
 }
 
 fn random_bytes<const BYTES: usize>() -> Result<[u8; BYTES], OpenError> {

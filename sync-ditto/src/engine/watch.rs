@@ -299,7 +299,11 @@ mod tests {
     fn result_without_it(watch: &Watch) {
         watch.begin_sweep();
         watch.end_sweep();
-        assert_eq!(reported(watch), [], "nothing is concluded from what a result lacks");
+        assert_eq!(
+            reported(watch),
+            [],
+            "nothing is concluded from what a result lacks"
+        );
     }
 
     /// The engine's result was made before the write, and comes after the look at it.
