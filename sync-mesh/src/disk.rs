@@ -3,38 +3,43 @@
 //! Own operations are durable before anybody else sees them: a writer that came back with a gap in its own operations would diverge silently (Loro counts a
 //! writer's operations, it does not compare them). Not here: what the bytes mean (`data`).
 
+mod durability;
+mod layout;
+mod life;
+mod reading;
+
 use std::{
     collections::{HashMap, HashSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use ditto_sync_core::intent::{BatchId, ReplicaId};
 use smol_str::SmolStr;
 use sqlx::{
-    ConnectOptions, Connection, Row, SqliteConnection,
+    ConnectOptions, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous},
 };
 
+pub(crate) use self::life::{Gaps, Life, is_lost};
+use self::{
+    durability::{Durability, reserve},
+    layout::LAYOUT,
+};
 use crate::index::{Index, Touch};
-
-/// The version of the tables below.
-const LAYOUT: i64 = 1;
-
-const TABLES: &str = "
-CREATE TABLE store (store TEXT NOT NULL, peer BLOB NOT NULL, mesh TEXT NOT NULL, key BLOB NOT NULL, secret BLOB NOT NULL, shared INTEGER NOT NULL,
-    position INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE device (key BLOB PRIMARY KEY, addresses BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE confirmed (key BLOB NOT NULL, collection TEXT NOT NULL, version BLOB NOT NULL, at INTEGER NOT NULL,
-    PRIMARY KEY (key, collection)) WITHOUT ROWID;
-CREATE TABLE shard (number INTEGER PRIMARY KEY, collection TEXT NOT NULL UNIQUE, snapshot BLOB, rows BLOB);
-CREATE TABLE log (position INTEGER PRIMARY KEY AUTOINCREMENT, shard INTEGER NOT NULL, bytes BLOB NOT NULL, rows BLOB NOT NULL);
-CREATE INDEX log_of_shard ON log (shard, position);
-CREATE TABLE batch (replica BLOB PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID;
-";
 
 /// The open file. Nobody else has it: it is locked until it is closed.
 pub(crate) struct Disk {
+    file: PathBuf,
     connection: SqliteConnection,
+    /// What a commit is good for as the connection is set.
+    durability: Durability,
+    /// Everything that was written survives a power loss.
+    synced: bool,
+    /// Positions up to here are taken, also after a power loss.
+    reserved: u64,
+    /// Counts what a power loss leaves.
+    #[cfg(test)]
+    syncs: u64,
 }
 
 /// Who this store is.
@@ -61,10 +66,10 @@ pub(crate) struct Contents {
     pub(crate) batches: HashMap<ReplicaId, u64>,
     /// What devices have confirmed to hold.
     pub(crate) confirmed: Vec<Confirmed>,
-    /// Positions up to here are taken, though what stood there may be gone.
-    pub(crate) position: u64,
     /// Devices that were met: public key and addresses, encoded.
     pub(crate) devices: Vec<([u8; 32], Vec<u8>)>,
+    /// Collections that were dropped at some time.
+    pub(crate) dropped: HashSet<SmolStr>,
 }
 
 /// A shard as it was kept.
@@ -90,6 +95,8 @@ pub(crate) struct Replacement<'a> {
     pub(crate) snapshot: &'a [u8],
     /// The index, encoded.
     pub(crate) rows: Vec<u8>,
+    /// Of the newest change.
+    pub(crate) position: u64,
     /// Under which number the store writes from now on.
     pub(crate) peer: u64,
 }
@@ -138,7 +145,15 @@ impl Disk {
             .synchronous(SqliteSynchronous::Full)
             .disable_statement_logging();
         let connection = options.connect().await.map_err(in_use)?;
-        let mut disk = Self { connection };
+        let mut disk = Self {
+            file: file.to_owned(),
+            connection,
+            durability: Durability::Synced,
+            synced: true,
+            reserved: 0,
+            #[cfg(test)]
+            syncs: 0,
+        };
         disk.prepare(fresh).await.map_err(|error| match error {
             DiskError::Sqlite(error) => in_use(error),
             other => other,
@@ -146,141 +161,33 @@ impl Disk {
         Ok(disk)
     }
 
-    async fn prepare(&mut self, fresh: Owner) -> Result<(), DiskError> {
-        let mut transaction = self.connection.begin_with("BEGIN EXCLUSIVE").await?;
-        let found: i64 = sqlx::query_scalar("PRAGMA user_version")
-            .fetch_one(&mut *transaction)
-            .await?;
-        if found > LAYOUT {
-            return Err(DiskError::Layout { found });
-        }
-        if found == 0 {
-            sqlx::raw_sql(TABLES).execute(&mut *transaction).await?;
-            sqlx::query(
-                "INSERT INTO store (store, peer, mesh, key, secret, shared) VALUES (?, ?, ?, ?, ?, ?)",
-            )
-            .bind(fresh.store.as_str())
-            .bind(fresh.peer.to_le_bytes().as_slice())
-            .bind(&fresh.mesh)
-            .bind(fresh.key.as_slice())
-            .bind(fresh.secret.as_slice())
-            .bind(fresh.shared)
-            .execute(&mut *transaction)
-            .await?;
-            sqlx::raw_sql("PRAGMA user_version = 1")
-                .execute(&mut *transaction)
-                .await?;
-        }
-        transaction.commit().await?;
-        Ok(())
-    }
-
-    /// Everything that was kept.
-    pub(crate) async fn contents(&mut self) -> Result<Contents, DiskError> {
-        let owner = self.owner().await?;
-        let mut shards = Vec::new();
-        for row in sqlx::query("SELECT number, collection, snapshot, rows FROM shard ORDER BY number")
-            .fetch_all(&mut self.connection)
-            .await?
-        {
-            let number = row.try_get(0)?;
-            let index = match row.try_get::<Option<Vec<u8>>, _>(3)? {
-                Some(rows) => Index::decode(&rows).ok_or(DAMAGED_INDEX)?,
-                None => Index::default(),
-            };
-            let mut shard = StoredShard {
-                number,
-                collection: row.try_get::<String, _>(1)?.into(),
-                snapshot: row.try_get(2)?,
-                log: Vec::new(),
-                index,
-            };
-            self.read_log(&mut shard).await?;
-            shards.push(shard);
-        }
-        let batches = self.batches().await?;
-        let devices = self.devices().await?;
-        let position: i64 = sqlx::query_scalar("SELECT position FROM store")
-            .fetch_one(&mut self.connection)
-            .await?;
-        Ok(Contents {
-            owner,
-            confirmed: self.all_confirmed().await?,
-            position: position.cast_unsigned(),
-            shards,
-            batches,
-            devices,
-        })
-    }
-
-    async fn owner(&mut self) -> Result<Owner, DiskError> {
-        let row = sqlx::query("SELECT store, peer, mesh, key, secret, shared FROM store")
-            .fetch_one(&mut self.connection)
-            .await?;
-        Ok(Owner {
-            store: row.try_get::<String, _>(0)?.into(),
-            peer: u64::from_le_bytes(exactly(row.try_get(1)?)?),
-            mesh: row.try_get(2)?,
-            key: exactly(row.try_get(3)?)?,
-            secret: exactly(row.try_get(4)?)?,
-            shared: row.try_get(5)?,
-        })
-    }
-
-    /// The public keys of the devices that were met.
-    pub(crate) async fn known_devices(&mut self) -> Result<HashSet<[u8; 32]>, DiskError> {
-        let devices = self.devices().await?;
-        Ok(devices.into_iter().map(|(device, _)| device).collect())
-    }
-
-    async fn devices(&mut self) -> Result<Vec<([u8; 32], Vec<u8>)>, DiskError> {
-        let rows = sqlx::query("SELECT key, addresses FROM device")
-            .fetch_all(&mut self.connection)
-            .await?;
-        rows.into_iter()
-            .map(|row| Ok((exactly(row.try_get(0)?)?, row.try_get(1)?)))
-            .collect()
-    }
-
-    async fn read_log(&mut self, shard: &mut StoredShard) -> Result<(), DiskError> {
-        let entries = sqlx::query("SELECT bytes, rows FROM log WHERE shard = ? ORDER BY position")
-            .bind(shard.number)
-            .fetch_all(&mut self.connection)
-            .await?;
-        for entry in entries {
-            shard.log.push(entry.try_get(0)?);
-            let rows: Vec<u8> = entry.try_get(1)?;
-            let touches: Vec<Touch> = postcard::from_bytes(&rows).map_err(|_| DAMAGED_INDEX)?;
-            touches.iter().for_each(|touch| shard.index.touch(touch));
-        }
-        Ok(())
-    }
-
-    async fn batches(&mut self) -> Result<HashMap<ReplicaId, u64>, DiskError> {
-        let rows = sqlx::query("SELECT replica, sequence FROM batch")
-            .fetch_all(&mut self.connection)
-            .await?;
-        rows.into_iter()
-            .map(|row| {
-                let sequence: i64 = row.try_get(1)?;
-                let replica = ReplicaId::from_bytes(exactly(row.try_get(0)?)?);
-                Ok((replica, sequence.cast_unsigned()))
-            })
-            .collect()
-    }
-
     /// A shard that was not there.
     pub(crate) async fn add_shard(&mut self, collection: &str) -> Result<i64, DiskError> {
+        let mut transaction = self.begin(Durability::Synced).await?;
         let done = sqlx::query("INSERT INTO shard (collection) VALUES (?)")
             .bind(collection)
-            .execute(&mut self.connection)
+            .execute(&mut *transaction)
             .await?;
+        transaction.commit().await?;
         Ok(done.last_insert_rowid())
     }
 
-    /// Keeps updates, and the number of the batch they came with, as one. When it returns they survive a power loss.
-    pub(crate) async fn save(&mut self, changes: &[Change], batch: Option<BatchId>) -> Result<(), DiskError> {
-        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+    /// Keeps updates, which go up to this position, and the number of the batch they came with, as one. A batch survives a power loss when it returns; what others have written
+    /// is only [written](Durability::Written).
+    pub(crate) async fn save(
+        &mut self,
+        changes: &[Change],
+        position: u64,
+        batch: Option<BatchId>,
+    ) -> Result<(), DiskError> {
+        let reserved = self.to_reserve(position);
+        let durability = match (batch, reserved) {
+            (None, None) => Durability::Written,
+            _ => Durability::Synced,
+        };
+        // From the first statement on; a sync that fails leaves it so.
+        self.synced = false;
+        let mut transaction = self.begin(durability).await?;
         for change in changes {
             let rows = postcard::to_extend(&change.rows, Vec::new())
                 .expect("a growing buffer takes every list of rows");
@@ -301,13 +208,17 @@ impl Disk {
             .execute(&mut *transaction)
             .await?;
         }
+        reserve(&mut transaction, reserved).await?;
         transaction.commit().await?;
+        self.reserved = reserved.unwrap_or(self.reserved);
+        self.synced = durability == Durability::Synced;
         Ok(())
     }
 
     /// Replaces a shard and its log by a snapshot of all of it.
     pub(crate) async fn replace(&mut self, by: Replacement<'_>) -> Result<(), DiskError> {
-        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let reserved = self.to_reserve(by.position);
+        let mut transaction = self.begin(Durability::Synced).await?;
         sqlx::query("UPDATE shard SET snapshot = ?, rows = ? WHERE number = ?")
             .bind(by.snapshot)
             .bind(by.rows)
@@ -322,15 +233,24 @@ impl Disk {
             .bind(by.peer.to_le_bytes().as_slice())
             .execute(&mut *transaction)
             .await?;
+        reserve(&mut transaction, reserved).await?;
         transaction.commit().await?;
+        self.reserved = reserved.unwrap_or(self.reserved);
+        self.synced = true;
         Ok(())
     }
 
-    /// Forgets a shard. Positions up to `position` stay taken.
-    pub(crate) async fn remove_shard(&mut self, shard: i64, position: u64) -> Result<(), DiskError> {
-        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+    /// Forgets a shard. Positions up to `position` stay taken, and the store writes under the number `peer` from now on.
+    pub(crate) async fn remove_shard(
+        &mut self,
+        shard: i64,
+        (position, peer): (u64, u64),
+    ) -> Result<(), DiskError> {
+        let reserved = self.to_reserve(position);
+        let mut transaction = self.begin(Durability::Synced).await?;
         for statement in [
             "DELETE FROM log WHERE shard = ?",
+            "INSERT OR IGNORE INTO dropped SELECT collection FROM shard WHERE number = ?",
             "DELETE FROM shard WHERE number = ?",
         ] {
             sqlx::query(statement)
@@ -338,17 +258,19 @@ impl Disk {
                 .execute(&mut *transaction)
                 .await?;
         }
-        sqlx::query("UPDATE store SET position = max(position, ?)")
-            .bind(position.cast_signed())
+        sqlx::query("UPDATE store SET peer = ?")
+            .bind(peer.to_le_bytes().as_slice())
             .execute(&mut *transaction)
             .await?;
+        reserve(&mut transaction, reserved).await?;
         transaction.commit().await?;
+        self.reserved = reserved.unwrap_or(self.reserved);
         Ok(())
     }
 
     /// Remembers what a device has confirmed.
     pub(crate) async fn confirm(&mut self, confirmed: &[Confirmed]) -> Result<(), DiskError> {
-        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.begin(Durability::Synced).await?;
         for confirmed in confirmed {
             sqlx::query(
                 "INSERT INTO confirmed (key, collection, version, at) VALUES (?, ?, ?, ?)
@@ -365,72 +287,43 @@ impl Disk {
         Ok(())
     }
 
-    /// What each device has confirmed to hold.
-    pub(crate) async fn all_confirmed(&mut self) -> Result<Vec<Confirmed>, DiskError> {
-        let rows = sqlx::query("SELECT key, collection, version, at FROM confirmed")
-            .fetch_all(&mut self.connection)
-            .await?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(Confirmed {
-                    device: exactly(row.try_get(0)?)?,
-                    collection: row.try_get(1)?,
-                    version: row.try_get(2)?,
-                    at: row.try_get(3)?,
-                })
-            })
-            .collect()
-    }
-
     /// Writes under another number from now on.
     pub(crate) async fn change_peer(&mut self, peer: u64) -> Result<(), DiskError> {
+        let mut transaction = self.begin(Durability::Synced).await?;
         sqlx::query("UPDATE store SET peer = ?")
             .bind(peer.to_le_bytes().as_slice())
-            .execute(&mut self.connection)
+            .execute(&mut *transaction)
             .await?;
+        transaction.commit().await?;
         Ok(())
     }
 
     /// The mesh has this secret from now on; `shared`: somebody else may know it.
     pub(crate) async fn change_secret(&mut self, secret: &[u8; 32], shared: bool) -> Result<(), DiskError> {
+        let mut transaction = self.begin(Durability::Synced).await?;
         sqlx::query("UPDATE store SET secret = ?, shared = ?")
             .bind(secret.as_slice())
             .bind(shared)
-            .execute(&mut self.connection)
+            .execute(&mut *transaction)
             .await?;
+        transaction.commit().await?;
         Ok(())
     }
 
     /// Remembers where a device was.
     pub(crate) async fn remember(&mut self, device: &[u8; 32], addresses: &[u8]) -> Result<(), DiskError> {
+        let mut transaction = self.begin(Durability::Synced).await?;
         sqlx::query(
             "INSERT INTO device (key, addresses) VALUES (?, ?)
              ON CONFLICT (key) DO UPDATE SET addresses = excluded.addresses WHERE addresses != excluded.addresses",
         )
         .bind(device.as_slice())
         .bind(addresses)
-        .execute(&mut self.connection)
+        .execute(&mut *transaction)
         .await?;
+        transaction.commit().await?;
         Ok(())
     }
-
-    /// Releases the file.
-    pub(crate) async fn close(self) {
-        if let Err(error) = self.connection.close().await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the file of the mesh did not close cleanly"
-            );
-        }
-    }
-}
-
-const DAMAGED_INDEX: DiskError = DiskError::Damaged("a list of rows cannot be read");
-
-fn exactly<const BYTES: usize>(bytes: Vec<u8>) -> Result<[u8; BYTES], DiskError> {
-    bytes
-        .try_into()
-        .map_err(|_| DiskError::Damaged("a number or key has another length"))
 }
 
 /// SQLITE_BUSY and SQLITE_LOCKED at the start mean that somebody else has the file.

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use crate::{
-    disk::Owner,
+    disk::{Gaps, Owner},
     error::OpenError,
     exchange::{Device, Exchange, LinkId},
     frontier,
@@ -77,6 +77,8 @@ pub(crate) struct EngineHandle {
     pub(crate) position: watch::Receiver<u64>,
     /// The name of this life of the store.
     pub(crate) store: smol_str::SmolStr,
+    /// Positions whose changes may have been lost.
+    pub(crate) gaps: Gaps,
     /// How far others are.
     pub(crate) presence: Arc<Presence>,
 }
@@ -109,6 +111,7 @@ pub(crate) async fn start(file: PathBuf, mesh: String) -> Result<(EngineHandle, 
         commands,
         position,
         store: known.owner.store.clone(),
+        gaps: Arc::clone(&known.gaps),
         presence,
     };
     Ok((handle, known))
@@ -119,6 +122,8 @@ pub(crate) struct Known {
     pub(crate) owner: Owner,
     /// Devices: public key and addresses, encoded.
     pub(crate) devices: Vec<([u8; 32], Vec<u8>)>,
+    /// Positions whose changes may have been lost.
+    gaps: Gaps,
 }
 
 type Opened = oneshot::Sender<Result<(watch::Receiver<u64>, Arc<Presence>, Known), OpenError>>;
@@ -142,6 +147,7 @@ fn serve(file: &Path, mesh: &str, inbox: mpsc::Receiver<Command>, opened: Opened
                 let known = Known {
                     owner: replica.owner().clone(),
                     devices: replica.devices().to_vec(),
+                    gaps: Arc::clone(replica.gaps()),
                 };
                 let presence = Arc::new(Presence::default());
                 let device = *iroh::SecretKey::from_bytes(&known.owner.key).public().as_bytes();
@@ -327,6 +333,15 @@ impl Engine {
     /// Gives each peer that takes something what it lacks.
     async fn push(&mut self) {
         let now = Instant::now();
+        if self.exchange.is_about_to_tell(now)
+            && let Err(error) = self.replica.secure().await
+        {
+            // What is told then is that nothing is held, until the file can be read again.
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "what came from peers could not be secured"
+            );
+        }
         for link in self.exchange.links() {
             let Some(outgoing) = self.outgoing.get(&link).filter(|outgoing| !outgoing.is_closed()) else {
                 // Whoever carried its frames is gone without a word.

@@ -33,6 +33,8 @@ pub(crate) struct Exchange {
     links: BTreeMap<LinkId, Link>,
     /// Collections of which a snapshot was asked for. Until it is here they take and give nothing.
     awaited: BTreeMap<String, LinkId>,
+    /// Of them, those that were asked for because equal versions held different values.
+    diverged: BTreeSet<String>,
     /// What devices that are gone have told, by collection.
     past: HashMap<Device, HashMap<String, VersionVector>>,
     /// Counts what may have changed how far somebody is.
@@ -46,6 +48,7 @@ impl Exchange {
             own,
             links: BTreeMap::new(),
             awaited: BTreeMap::new(),
+            diverged: BTreeSet::new(),
             past: HashMap::new(),
             events: 0,
         }
@@ -62,6 +65,8 @@ impl Exchange {
     /// What the device had confirmed.
     pub(crate) fn disconnect(&mut self, link: LinkId) -> Vec<(Device, String, VersionVector)> {
         self.awaited.retain(|_, awaited| *awaited != link);
+        self.diverged
+            .retain(|collection| self.awaited.contains_key(collection));
         self.events += 1;
         let Some(mut gone) = self.links.remove(&link) else {
             return Vec::new();
@@ -111,6 +116,11 @@ impl Exchange {
         self.links.values().filter_map(|link| link.due).min()
     }
 
+    /// Whether somebody is told now how far we are, so that all of it has to survive a power loss.
+    pub(crate) fn is_about_to_tell(&mut self, now: Instant) -> bool {
+        self.links.values_mut().any(|link| link.is_about_to_tell(now))
+    }
+
     /// Takes a message of a peer.
     pub(crate) async fn receive(
         &mut self,
@@ -151,8 +161,7 @@ impl Exchange {
                 if let Some(snapshot) = link.assemble(&collection, &part, last)? {
                     link.received += 1;
                     link.tell_changes();
-                    self.awaited.remove(&collection);
-                    replica.reset(&collection, &snapshot).await?;
+                    self.take_snapshot(from, collection, &snapshot, replica).await?;
                 }
             }
             Message::Want { collection } => link.note_wanted(collection),
@@ -187,27 +196,50 @@ impl Exchange {
         Ok(())
     }
 
+    /// A snapshot that was asked for counts whether the collection is wanted or not: it brings own writes in order.
+    async fn take_snapshot(
+        &mut self,
+        from: LinkId,
+        collection: String,
+        snapshot: &[u8],
+        replica: &mut Replica,
+    ) -> Result<(), StoreError> {
+        let asked = self.awaited.remove(&collection).is_some();
+        if !asked && !replica.wants(&collection) {
+            return Ok(());
+        }
+        let diverged = self.diverged.remove(&collection) && asked;
+        if !replica.reset(&collection, snapshot, diverged).await?
+            && let Some(link) = self.links.get_mut(&from)
+        {
+            // It is not our writes that differ: the peer takes over ours.
+            link.note_wanted(collection);
+        }
+        Ok(())
+    }
+
     /// What a peer's version of a collection means for ours.
     async fn compare(&mut self, from: LinkId, told: &Told, replica: &mut Replica) -> Result<(), StoreError> {
         let collection = &told.collection;
+        if replica.is_ahead_of_us(collection, &told.version) {
+            tracing::warn!(%collection, "a peer has more of our own changes than we have: this store was restored or copied; it takes over the peer's state and writes under a new number");
+            self.want(from, collection.clone());
+            return Ok(());
+        }
         if !replica.wants(collection) {
             if replica.evict(collection, &told.version).await? {
                 tracing::info!(%collection, "a collection that is not wanted any more was dropped: a peer holds it");
             }
             return Ok(());
         }
-        if replica.is_ahead_of_us(collection, &told.version) {
-            tracing::warn!(%collection, "a peer has more of our own changes than we have: this store was restored or copied; it takes over the peer's state and writes under a new number");
-            self.want(from, collection.clone());
-            return Ok(());
-        }
         let ours = replica.held().find(|held| held.collection == collection);
         let diverged = ours.is_some_and(|held| *held.version == told.version && held.digest != told.digest);
         if diverged {
             tracing::error!(%collection, "a peer holds the same changes and other values: the state of one of the two is taken over by both");
-            // Both have noticed; one of them gives way.
+            // Both have noticed; one of them looks who gives way.
             if self.links.get(&from).is_some_and(|link| self.own > link.device) {
                 self.want(from, collection.clone());
+                self.diverged.insert(collection.clone());
             }
         }
         Ok(())

@@ -65,7 +65,7 @@ pub fn ticket(text: &str) {
 pub fn update(bytes: &[u8]) -> bool {
     let shard = Shard::from_snapshot(&samples().snapshot, 7).expect("the sample is a snapshot");
     let before = state(&shard);
-    let imported = Shard::end_of(bytes).and_then(|_| shard.import(bytes));
+    let imported = Shard::range_of(bytes).and_then(|_| shard.import(bytes));
     match imported {
         Ok(_) => {
             drop(state(&shard));

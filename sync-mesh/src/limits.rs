@@ -15,6 +15,8 @@ pub const ROOT_NAME_BYTES_MAX: usize = 1024;
 pub const LOG_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Largest frame between peers, in bytes: a piece of an exchange, or one write of the largest document with its names.
 pub const FRAME_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Rows looked at for one report to an observer, about 10 ms: whatever else the store is asked waits meanwhile.
+pub const CHANGES_MAX: usize = 4096;
 /// Operations in one piece of an exchange: about 2,000 rows of ten fields, which take about 30 ms to merge.
 pub const CHUNK_OPERATIONS: usize = 20_000;
 /// Bytes after which a piece of an exchange is halved, unless it is one write of one row: several pieces are on their way to each peer.
@@ -23,9 +25,12 @@ pub const CHUNK_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const SNAPSHOT_PART_BYTES: usize = 1024 * 1024;
 /// Largest snapshot taken from a peer, in bytes: about 2,000,000 rows.
 pub const SNAPSHOT_BYTES_MAX: usize = 256 * 1024 * 1024;
-/// Pause between two updates to one peer: the first goes at once, what comes within the pause goes together.
-pub const PUSH_PAUSE: Duration = Duration::from_millis(10);
-/// Pause between two confirmations to one peer, likewise.
+/// Pause between two updates of one collection to one peer: the first goes at once, what comes within the pause goes together. As long as a small write takes on a disk that
+/// syncs, so that writes one after another wait for it no longer than for their disk.
+pub const PUSH_PAUSE: Duration = Duration::from_millis(2);
+/// How long after a change was taken its sender is told so: first it is shown here, and then synced.
+pub const CONFIRM_DELAY: Duration = Duration::from_millis(5);
+/// Pause between two confirmations to one peer.
 pub const CONFIRM_PAUSE: Duration = Duration::from_millis(50);
 /// Rows changed in memory after which a shard is read anew from a snapshot when there is nothing else to do: until then each of them holds up to 2 kB.
 pub const TOUCHED_ROWS_MAX: usize = 25_000;

@@ -6,7 +6,12 @@ use ditto_sync_core::{
     store::{ChangeBatch, Cursor, Observation, StoreError},
 };
 
-use crate::engine::{Command, EngineHandle};
+use tokio::sync::oneshot;
+
+use crate::{
+    engine::{Command, EngineHandle},
+    replica::News,
+};
 
 /// The changes of the documents that match a query. Dropping it ends it.
 pub struct MeshObservation {
@@ -15,6 +20,9 @@ pub struct MeshObservation {
     query: Query,
     /// Up to where changes have been reported.
     position: u64,
+    /// What was asked and not answered yet. Kept over cancellations: the engine reads many rows for an answer, and whoever asks again and again, as the coordinator does
+    /// between two steps, must not make it read them each time.
+    asked: Option<oneshot::Receiver<Result<News, StoreError>>>,
 }
 
 impl MeshObservation {
@@ -29,7 +37,25 @@ impl MeshObservation {
             model,
             query,
             position,
+            asked: None,
         }
+    }
+
+    /// The answer to what was asked, or is asked now. Cancellation safe.
+    async fn news(&mut self) -> Result<News, StoreError> {
+        let asked = match &mut self.asked {
+            Some(asked) => asked,
+            none => {
+                let room = self.engine.commands.reserve().await;
+                let (reply, asked) = oneshot::channel();
+                let command = Command::Changes(self.model, self.query.clone(), self.position, reply);
+                room.map_err(|_| StoreError::Closed)?.send(command);
+                none.insert(asked)
+            }
+        };
+        let news = asked.await;
+        self.asked = None;
+        news.map_err(|_| StoreError::Closed)?
     }
 }
 
@@ -42,11 +68,7 @@ impl Observation for MeshObservation {
                 .wait_for(|newest| *newest > position)
                 .await
                 .map_err(|_| StoreError::Closed)?;
-            let (model, query) = (self.model, self.query.clone());
-            let news = self
-                .engine
-                .ask(|reply| Command::Changes(model, query, position, reply))
-                .await?;
+            let news = self.news().await?;
             // No await comes after this: what is taken here is returned.
             self.position = news.reached;
             if !news.changes.is_empty() {

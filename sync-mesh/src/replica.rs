@@ -6,35 +6,33 @@
 mod keeping;
 mod merging;
 mod own_writes;
+mod reading;
 mod receipts;
+mod writing;
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     path::Path,
 };
 
 use ditto_sync_core::{
-    descriptor::ModelDescriptor,
-    document::Document,
     id::DocumentId,
-    intent::{BatchId, Intent, Operation, ReplicaId},
-    query::Query,
-    store::{Change as Reported, ChangeKind, Overwritten, StaleId, StoreError, WriteOutcome},
+    intent::{BatchId, ReplicaId},
+    store::{Overwritten, StoreError},
 };
 use loro::VersionVector;
 use smol_str::SmolStr;
 
-pub(crate) use self::merging::Taken;
+pub(crate) use self::{merging::Taken, reading::News};
 use self::{
     own_writes::OwnWrites,
     receipts::{Mark, Receipts},
 };
 use crate::{
-    data::{Author, Row, Shard, id_of, root_name},
-    disk::{Change, Disk, Owner, StoredShard},
+    data::{Row, Shard, root_name},
+    disk::{Disk, Gaps, Life, Owner, StoredShard},
     error::{self, OpenError},
     index::{Index, Touch},
-    refusal::refusals,
 };
 
 /// All that one device holds.
@@ -46,11 +44,15 @@ pub(crate) struct Replica {
     devices: Vec<([u8; 32], Vec<u8>)>,
     /// The collections of which updates are taken; `None`: all.
     interest: Option<BTreeSet<String>>,
+    /// Collections that were dropped at some time: who observes them has seen rows that the index does not know.
+    dropped: HashSet<SmolStr>,
     receipts: Receipts,
     /// The newest reports of own writes that others have replaced, with their positions and collections.
     overwritten: VecDeque<(u64, SmolStr, Overwritten)>,
     /// Of the newest change.
     position: u64,
+    /// Positions whose changes may have been lost.
+    gaps: Gaps,
     /// The file has failed: what is in memory may not be what is in the file.
     doubtful: bool,
 }
@@ -69,14 +71,6 @@ struct Open {
     /// Rows that were changed in memory since it was read.
     touched: usize,
     own_writes: OwnWrites,
-}
-
-/// What has changed since some position.
-pub(crate) struct News {
-    pub(crate) changes: Vec<Reported>,
-    pub(crate) overwritten: Vec<Overwritten>,
-    /// Up to where.
-    pub(crate) reached: u64,
 }
 
 /// How far one collection is here.
@@ -106,20 +100,29 @@ impl Replica {
             batches: HashMap::new(),
             devices: Vec::new(),
             interest: None,
+            dropped: HashSet::new(),
             receipts: Receipts::default(),
             overwritten: VecDeque::new(),
             position: 0,
+            gaps: Gaps::default(),
             doubtful: false,
         };
         replica.load().await?;
-        if replica.owner.mesh == mesh {
-            Ok(replica)
-        } else {
-            Err(OpenError::OtherMesh {
+        if replica.owner.mesh != mesh {
+            return Err(OpenError::OtherMesh {
                 found: replica.owner.mesh,
                 wanted: mesh.to_owned(),
-            })
+            });
         }
+        let Life { position, gaps, peer } = replica.disk.begin_life(replica.position, random_peer()).await?;
+        (replica.position, replica.gaps) = (position, gaps);
+        if let Some(peer) = peer {
+            tracing::warn!(
+                "the store's file is not the one that was written last: it writes under another number"
+            );
+            replica.write_under(peer)?;
+        }
+        Ok(replica)
     }
 
     async fn load(&mut self) -> Result<(), OpenError> {
@@ -139,13 +142,13 @@ impl Replica {
         }
         self.batches = contents.batches;
         self.devices = contents.devices;
+        self.dropped = contents.dropped;
         self.position = self
             .shards
             .iter()
             .map(|open| open.index.position())
             .max()
             .unwrap_or(0)
-            .max(contents.position)
             .max(self.position);
         Ok(())
     }
@@ -199,90 +202,13 @@ impl Replica {
         self.position
     }
 
+    /// Positions that observers were told, and whose changes may have been lost.
+    pub(crate) fn gaps(&self) -> &Gaps {
+        &self.gaps
+    }
+
     pub(crate) fn last_applied(&self, replica: ReplicaId) -> Option<u64> {
         self.batches.get(&replica).copied()
-    }
-
-    /// The contract of [`DocumentStore::write`](ditto_sync_core::store::DocumentStore::write).
-    pub(crate) async fn write(&mut self, intent: &Intent) -> Result<WriteOutcome, StoreError> {
-        self.sure().await?;
-        let batch = intent.batch;
-        // Numbers only grow, and one that was refused is never used again: what is not newer was applied.
-        if self
-            .last_applied(batch.replica)
-            .is_some_and(|last| batch.sequence <= last)
-        {
-            return Ok(WriteOutcome::Applied);
-        }
-        let rows: Vec<Row> = intent
-            .operations
-            .iter()
-            .map(|operation| self.row(operation.model.collection(), &operation.id))
-            .collect();
-        let found: Vec<Option<Document>> = rows.iter().map(Row::view).collect();
-        let refused = refusals(intent, &found);
-        if !refused.is_empty() {
-            return Err(StoreError::Rejected(refused));
-        }
-        let stale = stale_ids(intent, &found);
-        if !stale.is_empty() {
-            return Ok(WriteOutcome::Stale(stale));
-        }
-        drop(found);
-        self.carry_out(intent, &rows).await?;
-        Ok(WriteOutcome::Applied)
-    }
-
-    async fn carry_out(&mut self, intent: &Intent, rows: &[Row]) -> Result<(), StoreError> {
-        let mut groups: Vec<(usize, Vec<(&Operation, &Row)>)> = Vec::new();
-        for (operation, row) in intent.operations.iter().zip(rows) {
-            let shard = self.shard_for_writing(operation.model.collection()).await?;
-            match groups.iter_mut().find(|(other, _)| *other == shard) {
-                Some((_, group)) => group.push((operation, row)),
-                None => groups.push((shard, vec![(operation, row)])),
-            }
-        }
-        // From here on memory is ahead of the file, until the file has it.
-        self.doubtful = true;
-        let mut changes = Vec::with_capacity(groups.len());
-        for (shard, group) in &groups {
-            changes.push(self.write_shard(*shard, group)?);
-        }
-        self.keep(changes, Some(intent.batch)).await?;
-        self.batches.insert(intent.batch.replica, intent.batch.sequence);
-        let written: Vec<usize> = groups.iter().map(|(at, _)| *at).collect();
-        let marks = written.into_iter().map(|at| self.mark(&self.shards[at]));
-        let marks = marks.collect();
-        self.receipts.note(intent.batch, marks);
-        Ok(())
-    }
-
-    fn write_shard(&mut self, at: usize, group: &[(&Operation, &Row)]) -> Result<Change, StoreError> {
-        let writer = self.owner.peer;
-        let open = &mut self.shards[at];
-        let names: Vec<SmolStr> = group
-            .iter()
-            .map(|(operation, _)| root_name(&operation.id).into())
-            .collect();
-        let update = open
-            .shard
-            .write(|map| {
-                for ((operation, row), name) in group.iter().zip(&names) {
-                    let author = Author {
-                        writer,
-                        incarnation: fastrand::u64(1..),
-                    };
-                    row.write(&map(name), operation.model, &operation.action, author)?;
-                }
-                Ok(())
-            })
-            .map_err(error::failed("write to its documents"))?;
-        let rows = open.touch(names, &mut self.position, true);
-        Ok(Change {
-            shard: open.number,
-            update,
-            rows,
-        })
     }
 
     /// What was written so far counts as one for receipts.
@@ -327,78 +253,11 @@ impl Replica {
         })
     }
 
-    /// The current documents of `ids`, in that order.
-    pub(crate) async fn fetch(
-        &mut self,
-        model: &ModelDescriptor,
-        ids: &[DocumentId],
-    ) -> Result<Vec<Option<Document>>, StoreError> {
-        self.sure().await?;
-        let collection = model.collection();
-        Ok(ids
-            .iter()
-            .map(|id| self.row(collection, id).document(model))
-            .collect())
-    }
-
-    /// The ids of all documents that match, and the position they are of.
-    pub(crate) async fn scan(
-        &mut self,
-        model: &ModelDescriptor,
-        query: &Query,
-    ) -> Result<(Vec<DocumentId>, u64), StoreError> {
-        self.sure().await?;
-        let mut ids = Vec::new();
-        if let Some(open) = self.find(model.collection()) {
-            for name in open.index.names() {
-                let document = open.shard.row(name).document(model);
-                if document.is_some_and(|document| query.matches(&document)) {
-                    ids.extend(id_of(name));
-                }
-            }
-        }
-        Ok((ids, self.position))
-    }
-
-    /// What an observation has to be told of the changes after `position`.
-    pub(crate) async fn changes(
-        &mut self,
-        model: &ModelDescriptor,
-        query: &Query,
-        position: u64,
-    ) -> Result<News, StoreError> {
-        self.sure().await?;
-        let mut changes = Vec::new();
-        if let Some(open) = self.find(model.collection()) {
-            for (name, entry) in open.index.since(position) {
-                let document = open.shard.row(name).document(model);
-                // One that came once, from a peer, and does not match, has never been seen by anybody here.
-                let unseen = entry.born > position && entry.born == entry.changed && !entry.own;
-                let kind = match document {
-                    Some(document) if query.matches(&document) => ChangeKind::Upserted,
-                    _ if unseen => continue,
-                    Some(_) => ChangeKind::Moved,
-                    None => ChangeKind::Deleted,
-                };
-                changes.extend(id_of(name).map(|id| Reported { id, kind }));
-            }
-        }
-        let reports = self.overwritten.iter();
-        let overwritten = reports
-            .filter(|(at, collection, _)| *at > position && collection == model.collection())
-            .map(|(.., overwritten)| overwritten.clone());
-        Ok(News {
-            changes,
-            overwritten: overwritten.collect(),
-            reached: self.position,
-        })
-    }
-
     pub(crate) async fn close(self) {
-        self.disk.close().await;
+        self.disk.close(self.position).await;
     }
 
-    fn row(&self, collection: &str, id: &DocumentId) -> Row {
+    pub(super) fn row(&self, collection: &str, id: &DocumentId) -> Row {
         let name = root_name(id);
         self.find(collection)
             .filter(|open| open.index.contains(&name))
@@ -407,21 +266,6 @@ impl Replica {
 
     fn find(&self, collection: &str) -> Option<&Open> {
         self.shards.iter().find(|open| open.collection == collection)
-    }
-
-    async fn shard_for_writing(&mut self, collection: &str) -> Result<usize, StoreError> {
-        if let Some(at) = self.shards.iter().position(|open| open.collection == collection) {
-            return Ok(at);
-        }
-        let number = self
-            .disk
-            .add_shard(collection)
-            .await
-            .map_err(error::unavailable("save to its file"))?;
-        let shard = Shard::empty(self.owner.peer).map_err(error::failed("make a document"))?;
-        self.shards
-            .push(Open::new((number, collection.into()), shard, Index::default()));
-        Ok(self.shards.len() - 1)
     }
 }
 
@@ -481,17 +325,6 @@ impl Open {
         self.touched += touches.len();
         touches
     }
-}
-
-fn stale_ids(intent: &Intent, found: &[Option<Document>]) -> Vec<StaleId> {
-    let checked = intent.operations.iter().zip(found);
-    checked
-        .filter(|(operation, document)| !operation.expect.is_met_by(operation.model, document.as_ref()))
-        .map(|(operation, _)| StaleId {
-            collection: operation.model.collection(),
-            id: operation.id.clone(),
-        })
-        .collect()
 }
 
 fn random_bytes<const BYTES: usize>() -> Result<[u8; BYTES], OpenError> {

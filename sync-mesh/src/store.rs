@@ -1,11 +1,8 @@
 //! The store as applications and the coordinator see it: [`MeshStore`].
 
-use std::{
-    collections::BTreeSet,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+mod builder;
+
+use std::{net::SocketAddr, sync::Arc};
 
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
@@ -15,23 +12,20 @@ use ditto_sync_core::{
     query::Query,
     store::{Capabilities, Cursor, DocumentStore, Frontier, Scan, StoreError, StoreIdentity, WriteOutcome},
 };
-use iroh::{EndpointId, RelayUrlParseError};
+use iroh::EndpointId;
 use tokio::sync::oneshot;
 
+pub use self::builder::MeshBuilder;
+use self::builder::as_before;
 use crate::{
-    engine::{self, Command, EngineHandle, Reply},
-    error::OpenError,
+    disk::is_lost,
+    engine::{Command, EngineHandle, Reply},
     limits::INTENT_OPERATIONS_MAX,
     net::{
         Identity, MeshSecret, Network, NetworkError, Peer, Reach, Ticket, decode_addresses, encode_addresses,
     },
     observation::{MeshObservation, decode_cursor, encode_cursor},
 };
-
-/// Longest name that is told to others, in bytes.
-const NAME_BYTES_MAX: usize = 64;
-/// The file inside of the store's directory.
-const FILE: &str = "mesh.sqlite";
 
 /// A document store on this device, in step with those of its peers. Clones are handles of one store.
 #[derive(Clone)]
@@ -40,18 +34,6 @@ pub struct MeshStore {
     /// `None` for a store that meets nobody.
     network: Option<Arc<Network>>,
     mesh: Arc<str>,
-}
-
-/// Where a mesh store lives, and how others reach it.
-#[derive(Debug, Clone)]
-#[must_use = "a builder does nothing before the store is opened"]
-pub struct MeshBuilder {
-    mesh: String,
-    directory: PathBuf,
-    listen: Option<Vec<SocketAddr>>,
-    secret: Option<MeshSecret>,
-    collections: Option<BTreeSet<String>>,
-    reach: Reach,
 }
 
 /// Why a mesh could not be joined.
@@ -77,157 +59,6 @@ pub enum JoinError {
     /// The secret could not be saved.
     #[error("the secret of the mesh could not be saved")]
     Store(#[from] StoreError),
-}
-
-impl MeshBuilder {
-    /// Where the store lives: a directory that belongs to it alone. `<name of the mesh>.mesh` in the current directory by default.
-    pub fn directory(mut self, directory: impl AsRef<Path>) -> Self {
-        directory.as_ref().clone_into(&mut self.directory);
-        self
-    }
-
-    /// Listens on this address and no other. Call it again for more. By default on all addresses of the machine.
-    ///
-    /// A port of 0 is a free one the first time, and the same one from then on, if it is free.
-    pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.listen.get_or_insert_default().push(address);
-        self
-    }
-
-    /// Meets nobody: for one device alone, and for tests.
-    pub fn offline(mut self) -> Self {
-        self.listen = Some(Vec::new());
-        self
-    }
-
-    /// The secret that all devices of the mesh know, for those who hand it out themselves. Without it the first device makes one, and the others take it
-    /// from a [`Ticket`].
-    pub fn secret(mut self, secret: MeshSecret) -> Self {
-        self.secret = Some(secret);
-        self
-    }
-
-    /// What this device is called in the [`peers`](MeshStore::peers) of others. At most 64 bytes of it are told.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        let name: String = name.into();
-        let end = (0..=NAME_BYTES_MAX.min(name.len()))
-            .rev()
-            .find(|end| name.is_char_boundary(*end));
-        self.reach.name = Some(name[..end.unwrap_or(0)].to_owned());
-        self
-    }
-
-    /// Takes only these collections of peers; by default all of them, so that every device can hand on everything. Own writes to others are sent, too.
-    ///
-    /// A collection that was taken before and is not named here is dropped as soon as a peer holds all of it. This saves room and traffic; it is **no access
-    /// control**: whoever belongs to the mesh can ask for everything.
-    pub fn collections(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.collections = Some(names.into_iter().map(Into::into).collect());
-        self
-    }
-
-    /// Lets in this device by its public key ([`MeshStore::id`]), and from then on only those that were named so, whether they know the secret of the mesh or
-    /// not: the alternative to handing out one secret. Both devices have to name each other, or know one secret. Call it again for more.
-    pub fn allow(mut self, device: EndpointId) -> Self {
-        self.reach.allowed.get_or_insert_default().insert(device);
-        self
-    }
-
-    /// Reaches devices through this relay where there is no direct way. Give all devices of the mesh the same. Without one nothing leaves the networks that the
-    /// devices are in.
-    ///
-    /// # Errors
-    /// When it is no URL.
-    pub fn relay(mut self, url: &str) -> Result<Self, RelayUrlParseError> {
-        self.reach.relays.push(url.parse()?);
-        Ok(self)
-    }
-
-    /// Finds other stores of the mesh on this machine by files in this directory, which all of them are given. Only who knows the secret, or is
-    /// [allowed](Self::allow), is looked for. For several processes on one machine, without a ticket or a fixed port.
-    pub fn rendezvous(mut self, directory: impl AsRef<Path>) -> Self {
-        self.reach.rendezvous = Some(directory.as_ref().to_owned());
-        self
-    }
-
-    /// Opens the store, or makes it where there is none, listens, and looks for the peers it knows.
-    ///
-    /// # Errors
-    /// When the directory cannot be made, another store has it open, it belongs to another mesh, what it holds cannot be read, or an address cannot be listened on.
-    pub async fn open(self) -> Result<MeshStore, OpenError> {
-        make_private(&self.directory)
-            .await
-            .map_err(OpenError::Directory)?;
-        let (engine, known) = engine::start(self.directory.join(FILE), self.mesh.clone()).await?;
-        let mut store = MeshStore {
-            engine,
-            network: None,
-            mesh: self.mesh.into(),
-        };
-        if let Some(collections) = self.collections {
-            let interest = |reply| Command::Interest(Some(collections), reply);
-            store.engine.ask(interest).await.map_err(OpenError::Interest)?;
-        }
-        let everywhere = || {
-            vec![
-                (Ipv4Addr::UNSPECIFIED, 0).into(),
-                (Ipv6Addr::UNSPECIFIED, 0).into(),
-            ]
-        };
-        let listen = self.listen.unwrap_or_else(everywhere);
-        let secret = match self.secret {
-            Some(given) if given.to_bytes() == known.owner.secret => given,
-            Some(_) if known.owner.shared => {
-                store.close().await;
-                return Err(OpenError::OtherSecret);
-            }
-            Some(given) => {
-                store.adopt(&given).await.map_err(OpenError::Secret)?;
-                given
-            }
-            None => MeshSecret::from_bytes(known.owner.secret),
-        };
-        if !listen.is_empty() {
-            let identity = Identity {
-                key: known.owner.key,
-                secret,
-                listen,
-                reach: self.reach,
-            };
-            match store.listen(identity, &known.devices).await {
-                Ok(network) => store.network = Some(Arc::new(network)),
-                Err(error) => {
-                    store.close().await;
-                    return Err(error.into());
-                }
-            }
-        }
-        Ok(store)
-    }
-}
-
-/// The addresses with the ports of the last time, where any port will do: devices that are all off over night find each other in the morning by that.
-fn as_before(listen: &[SocketAddr], before: &[SocketAddr]) -> Vec<SocketAddr> {
-    let address = |wanted: &SocketAddr| {
-        let port = before
-            .iter()
-            .find(|other| other.is_ipv4() == wanted.is_ipv4())
-            .filter(|_| wanted.port() == 0)
-            .map_or(wanted.port(), SocketAddr::port);
-        SocketAddr::new(wanted.ip(), port)
-    };
-    listen.iter().map(address).collect()
-}
-
-/// Only the owner may look into it: it holds keys.
-async fn make_private(directory: &Path) -> std::io::Result<()> {
-    tokio::fs::create_dir_all(directory).await?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        tokio::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700)).await?;
-    }
-    Ok(())
 }
 
 impl MeshStore {
@@ -461,7 +292,7 @@ impl DocumentStore for MeshStore {
         let newest = *self.engine.position.borrow();
         let position = match cursor {
             Some(cursor) => decode_cursor(&self.engine.store, cursor)
-                .filter(|position| *position <= newest)
+                .filter(|position| *position <= newest && !is_lost(&self.engine.gaps, *position))
                 .ok_or(StoreError::CursorLost)?,
             None => newest,
         };

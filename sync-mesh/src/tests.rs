@@ -5,6 +5,8 @@ mod hostile;
 mod pacing;
 mod quic;
 mod random;
+mod reporting;
+mod restoring;
 mod strangers;
 mod wire;
 

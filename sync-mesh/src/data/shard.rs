@@ -210,9 +210,10 @@ impl Shard {
         VersionVector::from_im_vv(&self.document.shallow_since_vv())
     }
 
-    /// Of each writer, up to where an update goes; those that it does not hold are left out.
-    pub(crate) fn end_of(update: &[u8]) -> Result<VersionVector, ShardError> {
-        Ok(Self::meta(update)?.partial_end_vv)
+    /// Of each writer, where an update begins and up to where it goes; those that it does not hold are left out.
+    pub(crate) fn range_of(update: &[u8]) -> Result<(VersionVector, VersionVector), ShardError> {
+        let meta = Self::meta(update)?;
+        Ok((meta.partial_start_vv, meta.partial_end_vv))
     }
 
     /// What bytes say of themselves, if their checksum is right.

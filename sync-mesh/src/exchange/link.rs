@@ -10,8 +10,8 @@ use super::Device;
 use crate::{
     error,
     limits::{
-        CHUNK_BYTES_MAX, CHUNK_OPERATIONS, COLLECTIONS_MAX, CONFIRM_PAUSE, PUSH_PAUSE, SNAPSHOT_BYTES_MAX,
-        SNAPSHOT_PART_BYTES,
+        CHUNK_BYTES_MAX, CHUNK_OPERATIONS, COLLECTIONS_MAX, CONFIRM_DELAY, CONFIRM_PAUSE, PUSH_PAUSE,
+        SNAPSHOT_BYTES_MAX, SNAPSHOT_PART_BYTES,
     },
     message::{Message, Told},
     replica::{Held, Replica},
@@ -39,7 +39,9 @@ pub(super) struct Link {
     collections: HashMap<String, Remote>,
     /// Updates and snapshots sent to it.
     sent: u64,
-    push_from: Option<Instant>,
+    /// When it is told next, if something has changed.
+    tell_at: Option<Instant>,
+    /// It is told nothing before.
     tell_from: Option<Instant>,
     outgoing: Option<Outgoing>,
     /// The snapshot whose parts are coming.
@@ -68,6 +70,8 @@ struct Remote {
     told_at: Option<u64>,
     /// It has confirmed something that was not kept.
     news: bool,
+    /// Nothing more is sent before.
+    push_from: Option<Instant>,
 }
 
 /// A snapshot on its way.
@@ -93,7 +97,7 @@ impl Link {
             known: false,
             collections: HashMap::new(),
             sent: 0,
-            push_from: None,
+            tell_at: None,
             tell_from: None,
             outgoing: None,
             incoming: None,
@@ -209,16 +213,29 @@ impl Link {
             .is_none_or(|interest| interest.contains(collection))
     }
 
+    /// Whether it is to be told now how far we are.
+    pub(super) fn is_about_to_tell(&mut self, now: Instant) -> bool {
+        match self.tell {
+            Tell::Nothing => false,
+            Tell::Changes => now >= self.time_to_tell(now),
+            Tell::Everything => true,
+        }
+    }
+
+    /// When it is told what has changed: soon, but whoever waits for the change itself comes first.
+    fn time_to_tell(&mut self, now: Instant) -> Instant {
+        let soon = now + CONFIRM_DELAY;
+        let soon = self.tell_from.map_or(soon, |from| from.max(soon));
+        *self.tell_at.get_or_insert(soon)
+    }
+
     /// How far we are, if it is to be told now.
     pub(super) fn tell(&mut self, replica: &Replica, now: Instant) -> Option<Message> {
-        match self.tell {
-            Tell::Nothing => return None,
-            Tell::Changes if self.tell_from.is_some_and(|from| now < from) => {
-                self.due = earliest(self.due, self.tell_from);
-                return None;
-            }
-            Tell::Changes | Tell::Everything => {}
+        if !self.is_about_to_tell(now) {
+            self.due = earliest(self.due, self.tell_at);
+            return None;
         }
+        self.tell_at = None;
         let complete = std::mem::replace(&mut self.tell, Tell::Nothing) == Tell::Everything;
         self.tell_from = Some(now + CONFIRM_PAUSE);
         let mut collections = Vec::new();
@@ -298,9 +315,9 @@ impl Link {
                 remote.complete_at = Some(held.generation);
                 continue;
             }
-            if let Some(from) = self.push_from.filter(|from| now < *from) {
+            if let Some(from) = remote.push_from.filter(|from| now < *from) {
                 self.due = earliest(self.due, Some(from));
-                return Ok(None);
+                continue;
             }
             if replica.is_behind_trim(held.collection, &remote.hoped) {
                 self.wanted.push_back(held.collection.to_string());
@@ -315,7 +332,7 @@ impl Link {
             self.sent += 1;
             if !chunk.more {
                 remote.complete_at = Some(held.generation);
-                self.push_from = Some(now + PUSH_PAUSE);
+                remote.push_from = Some(now + PUSH_PAUSE);
             }
             return Ok(Some(Message::Update {
                 collection: held.collection.to_string(),

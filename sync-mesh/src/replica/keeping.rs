@@ -8,7 +8,7 @@ use std::{
 use ditto_sync_core::{intent::BatchId, store::StoreError};
 use loro::VersionVector;
 
-use super::Replica;
+use super::{Replica, random_peer};
 use crate::{
     data::Shard,
     disk::{Change, Confirmed, DiskError, Replacement},
@@ -25,7 +25,7 @@ impl Replica {
         batch: Option<BatchId>,
     ) -> Result<(), StoreError> {
         self.disk
-            .save(&changes, batch)
+            .save(&changes, self.position, batch)
             .await
             .map_err(error::unavailable("save to its file"))?;
         self.doubtful = false;
@@ -36,6 +36,22 @@ impl Replica {
         }
         self.shorten(false).await;
         Ok(())
+    }
+
+    /// Makes what came from peers survive a power loss: before any of them is told that it is here. When that fails, memory is read from the file again.
+    pub(crate) async fn secure(&mut self) -> Result<(), StoreError> {
+        if !self.is_sure() || self.disk.is_synced() {
+            return Ok(());
+        }
+        let synced = self.disk.sync().await;
+        self.doubtful = synced.is_err();
+        synced.map_err(error::unavailable("sync its file"))
+    }
+
+    /// Changes with whatever survives a power loss from then on.
+    #[cfg(test)]
+    pub(crate) fn syncs(&self) -> u64 {
+        self.disk.syncs()
     }
 
     /// Replaces long logs by snapshots, and documents that have grown in memory by what is read from these. Best effort: what stays is read at the next start.
@@ -77,6 +93,7 @@ impl Replica {
             shard: open.number,
             snapshot,
             rows: open.index.encode(),
+            position: self.position,
             peer: self.owner.peer,
         };
         self.disk.replace(replacement).await?;
@@ -182,12 +199,17 @@ impl Replica {
         }
         // Positions stay unique, though those who observed it are not told of each row.
         self.position += 1;
+        // Whoever holds it knows our operations: what is written into it from now on must not be taken for them.
+        let peer = random_peer();
         let removed = self
             .disk
-            .remove_shard(self.shards[at].number, self.position)
+            .remove_shard(self.shards[at].number, (self.position, peer))
             .await;
         removed.map_err(error::unavailable("save to its file"))?;
-        self.shards.remove(at);
+        let dropped = self.shards.remove(at);
+        self.dropped.insert(dropped.collection);
+        self.write_under(peer)
+            .map_err(error::failed("write under another number"))?;
         give_back();
         Ok(true)
     }

@@ -17,7 +17,7 @@ use crate::{
 pub(crate) enum Taken {
     /// All of it is here, up to this version of those whose operations it holds.
     All(VersionVector),
-    /// Some of it builds on updates that are not here.
+    /// Some of it builds on updates that are not here. Nothing was taken.
     Gap,
     /// It cannot be used: it builds on history that was trimmed here, or holds operations under our number that we do not know. A snapshot helps.
     Useless,
@@ -32,9 +32,13 @@ impl Replica {
         if !self.wants(collection) {
             return Ok(Taken::Unwanted);
         }
-        let end = Shard::end_of(&update).map_err(error::failed("read the update of a peer"))?;
+        let (start, end) = Shard::range_of(&update).map_err(error::failed("read the update of a peer"))?;
         if self.is_ahead_of_us(collection, &end) {
             return Ok(Taken::Useless);
+        }
+        let held = self.find(collection).map(|open| &open.version);
+        if !held.unwrap_or(&VersionVector::new()).includes_vv(&start) {
+            return Ok(Taken::Gap);
         }
         let at = self.shard_for_writing(collection).await?;
         let own = self.owner.peer;
@@ -50,9 +54,13 @@ impl Replica {
                 return Err(error::failed("merge the update of a peer")(error));
             }
         };
-        let outcome = if imported.gap { Taken::Gap } else { Taken::All(end) };
+        if imported.gap {
+            // Loro keeps what waits and would merge it with something else, and panics when it meets the two in another order: the document is read from the file again.
+            self.doubtful = true;
+            return Ok(Taken::Gap);
+        }
         if open.shard.version() == open.version {
-            return Ok(outcome);
+            return Ok(Taken::All(end));
         }
         // Whatever is no name of ours stays in the document and is shown to nobody.
         let names = imported.touched.into_iter().filter(|name| id_of(name).is_some());
@@ -73,7 +81,7 @@ impl Replica {
             rows,
         };
         self.keep(vec![change], None).await?;
-        Ok(outcome)
+        Ok(Taken::All(end))
     }
 
     /// Whether somebody has more operations under our number than we have ourselves: then this store, or a copy of it, was an older one.
@@ -116,11 +124,15 @@ impl Replica {
     }
 
     /// Takes a peer's snapshot in place of a collection, with what only we have written into it anew, and writes under another number from now on.
-    pub(crate) async fn reset(&mut self, collection: &str, snapshot: &[u8]) -> Result<(), StoreError> {
+    ///
+    /// False, and nothing has changed, when versions are equal (`diverged`) and it is not our own operations that differ: only who wrote them can write them anew exactly once.
+    pub(crate) async fn reset(
+        &mut self,
+        collection: &str,
+        snapshot: &[u8],
+        diverged: bool,
+    ) -> Result<bool, StoreError> {
         self.sure().await?;
-        if !self.wants(collection) {
-            return Ok(());
-        }
         let peer = random_peer();
         let failed = || error::failed("take over the snapshot of a peer");
         let new = Shard::from_foreign_snapshot(snapshot, peer).map_err(failed())?;
@@ -129,7 +141,10 @@ impl Replica {
         if !new.version().includes_vv(&self.shards[at].shard.trimmed_to()) {
             // What it lacks was trimmed here, so it cannot be told from what it has replaced: the peer has to take over ours.
             tracing::warn!(%collection, "a snapshot of a peer is older than what was trimmed here");
-            return Ok(());
+            return Ok(true);
+        }
+        if diverged && !self.shards[at].shard.is_forked(&new, own) {
+            return Ok(false);
         }
         self.shards[at].shard.rebase_onto(&new, own).map_err(failed())?;
         let (bytes, new) = new.snapshot().map_err(failed())?;
@@ -143,18 +158,25 @@ impl Replica {
             shard: open.number,
             snapshot: &bytes,
             rows: open.index.encode(),
+            position: self.position,
             peer,
         };
         let saved = self.disk.replace(replacement).await;
         saved.map_err(error::unavailable("save to its file"))?;
         open.log_bytes = 0;
         open.touched = 0;
+        self.write_under(peer).map_err(failed())?;
+        self.doubtful = false;
+        Ok(true)
+    }
+
+    /// Writes under this number from now on, which the file has already.
+    pub(super) fn write_under(&mut self, peer: u64) -> Result<(), ShardError> {
         self.owner.peer = peer;
         for open in &self.shards {
-            open.shard.change_peer(peer).map_err(failed())?;
+            open.shard.change_peer(peer)?;
         }
         self.settle_receipts();
-        self.doubtful = false;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Stores on a wire in memory: bounded frames, snapshots after a trim or from an old file, states that differ, interest, receipts, reports of replaced values.
+//! Stores on a wire in memory: what other tests of them need, bounded frames, and which collections travel.
 
 use std::{path::Path, time::Duration};
 
@@ -8,7 +8,7 @@ use ditto_sync_core::{
     id::DocumentId,
     intent::{Action, BatchId, Intent, Operation, Record, ReplicaId, Undo},
     query::Query,
-    store::{ChangeBatch, DocumentStore, Observation, Overwritten, OverwrittenField, WriteOutcome},
+    store::{DocumentStore, WriteOutcome},
     value::Value,
 };
 use ditto_sync_testkit::models::{READING, STOCK};
@@ -21,14 +21,14 @@ use crate::{
     link::carry,
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-async fn open(directory: &Path) -> MeshStore {
+pub(super) async fn open(directory: &Path) -> MeshStore {
     let builder = MeshStore::builder("tests").directory(directory).offline();
     builder.open().await.expect("a store opens")
 }
 
-async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+pub(super) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !condition().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -38,11 +38,11 @@ async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     assert!(outcome.is_ok(), "waited {PATIENCE:?} until {what}");
 }
 
-fn id(text: &str) -> DocumentId {
+pub(super) fn id(text: &str) -> DocumentId {
     DocumentId::text(text).expect("a short id")
 }
 
-fn stock(name: &str, note: &str) -> Document {
+pub(super) fn stock(name: &str, note: &str) -> Document {
     let fields: [(&str, Value); 4] = [
         ("id", name.into()),
         ("branchId", "b".into()),
@@ -52,14 +52,14 @@ fn stock(name: &str, note: &str) -> Document {
     fields.into_iter().collect()
 }
 
-fn batch(replica: u8, sequence: u64) -> BatchId {
+pub(super) fn batch(replica: u8, sequence: u64) -> BatchId {
     BatchId {
         replica: ReplicaId::from_bytes([replica; 16]),
         sequence,
     }
 }
 
-async fn write(
+pub(super) async fn write(
     store: &MeshStore,
     batch: BatchId,
     model: &'static ModelDescriptor,
@@ -92,7 +92,7 @@ async fn write(
     assert_eq!(outcome, WriteOutcome::Applied);
 }
 
-async fn insert(store: &MeshStore, batch: BatchId, name: &str) {
+pub(super) async fn insert(store: &MeshStore, batch: BatchId, name: &str) {
     write(
         store,
         batch,
@@ -102,7 +102,7 @@ async fn insert(store: &MeshStore, batch: BatchId, name: &str) {
     .await;
 }
 
-async fn increment(store: &MeshStore, batch: BatchId, name: &str, amount: i64) {
+pub(super) async fn increment(store: &MeshStore, batch: BatchId, name: &str, amount: i64) {
     let action = Action::Patch {
         set: vec![],
         increments: vec![("quantity".into(), amount)],
@@ -110,7 +110,7 @@ async fn increment(store: &MeshStore, batch: BatchId, name: &str, amount: i64) {
     write(store, batch, &STOCK, vec![(id(name), action)]).await;
 }
 
-async fn set_note(store: &MeshStore, batch: BatchId, name: &str, note: &str) {
+pub(super) async fn set_note(store: &MeshStore, batch: BatchId, name: &str, note: &str) {
     let action = Action::Patch {
         set: vec![("note".into(), note.into())],
         increments: vec![],
@@ -118,28 +118,28 @@ async fn set_note(store: &MeshStore, batch: BatchId, name: &str, note: &str) {
     write(store, batch, &STOCK, vec![(id(name), action)]).await;
 }
 
-async fn field(store: &MeshStore, name: &str, field: &str) -> Option<Value> {
+pub(super) async fn field(store: &MeshStore, name: &str, field: &str) -> Option<Value> {
     let found = store.fetch(&STOCK, &[id(name)]).await.expect("the store answers");
     found[0]
         .as_ref()
         .and_then(|document| document.get(field).cloned())
 }
 
-async fn disconnect(tasks: [JoinHandle<()>; 2]) {
+pub(super) async fn disconnect(tasks: [JoinHandle<()>; 2]) {
     for task in tasks {
         task.abort();
         let _ = task.await;
     }
 }
 
-async fn covers(one: &MeshStore, other: &MeshStore) -> bool {
+pub(super) async fn covers(one: &MeshStore, other: &MeshStore) -> bool {
     let identity = other.identity(ReplicaId::from_bytes([0; 16])).await;
     let frontier = identity.expect("an open store says who it is").frontier;
     let frontier = frontier.expect("a mesh store knows what it holds");
     one.covers(&frontier).await.expect("a frontier can be compared") == Some(true)
 }
 
-async fn even(one: &MeshStore, other: &MeshStore) {
+pub(super) async fn even(one: &MeshStore, other: &MeshStore) {
     until("both hold the same", async || {
         covers(one, other).await && covers(other, one).await
     })
@@ -210,114 +210,6 @@ async fn a_fresh_peer_gets_much_in_frames_of_bounded_size() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_old_file_that_comes_back_loses_nothing_of_before_or_after() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let (home, kept) = (directory.path().join("one"), directory.path().join("kept.sqlite"));
-    let other = open(&directory.path().join("other")).await;
-    let one = open(&home).await;
-    insert(&one, batch(1, 1), "s1").await;
-    one.close().await;
-    std::fs::copy(home.join("mesh.sqlite"), &kept).expect("a closed file can be copied");
-    let one = open(&home).await;
-    for sequence in 2..6 {
-        increment(&one, batch(1, sequence), "s1", 1).await;
-    }
-    let tasks = wire(&one, &other);
-    even(&one, &other).await;
-    disconnect(tasks).await;
-    one.close().await;
-    std::fs::copy(&kept, home.join("mesh.sqlite")).expect("it comes back");
-    let one = open(&home).await;
-    increment(&one, batch(2, 1), "s1", 100).await;
-    set_note(&other, batch(3, 1), "s1", "kept").await;
-    let tasks = wire(&one, &other);
-    for store in [&one, &other] {
-        until("every increment counts once", async || {
-            field(store, "s1", "quantity").await == Some(Value::Int(114))
-        })
-        .await;
-        until("the edit of the other is kept", async || {
-            field(store, "s1", "note").await == Some("kept".into())
-        })
-        .await;
-    }
-    even(&one, &other).await;
-    increment(&one, batch(2, 2), "s1", 1).await;
-    until("it goes on", async || {
-        field(&other, "s1", "quantity").await == Some(Value::Int(115))
-    })
-    .await;
-    disconnect(tasks).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_device_behind_a_trim_gets_a_snapshot_and_keeps_what_it_wrote() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let one = open(&directory.path().join("one")).await;
-    let late = open(&directory.path().join("late")).await;
-    insert(&one, batch(1, 1), "s1").await;
-    let tasks = wire(&one, &late);
-    even(&one, &late).await;
-    disconnect(tasks).await;
-    for sequence in 2..30 {
-        increment(&one, batch(1, 2 * sequence), "s1", 1).await;
-        set_note(&one, batch(1, 2 * sequence + 1), "s1", &format!("n{sequence}")).await;
-    }
-    increment(&late, batch(2, 1), "s1", 1000).await;
-    insert(&late, batch(2, 2), "s2").await;
-    // Nobody is remembered by name on a wire, so nobody holds it up.
-    assert_eq!(one.trim_history().await.expect("it can be trimmed"), ["stocks"]);
-    assert!(one.trim_history().await.expect("it can be trimmed").is_empty());
-    let tasks = wire(&one, &late);
-    for store in [&one, &late] {
-        until("all is there", async || {
-            field(store, "s1", "quantity").await == Some(Value::Int(1038))
-                && field(store, "s2", "note").await.is_some()
-                && field(store, "s1", "note").await == Some("n29".into())
-        })
-        .await;
-    }
-    even(&one, &late).await;
-    disconnect(tasks).await;
-    // What was trimmed stays so after a restart, and a fresh device gets it too.
-    one.close().await;
-    let one = open(&directory.path().join("one")).await;
-    let fresh = open(&directory.path().join("fresh")).await;
-    let tasks = wire(&one, &fresh);
-    until("a fresh device gets all", async || {
-        field(&fresh, "s1", "quantity").await == Some(Value::Int(1038))
-    })
-    .await;
-    disconnect(tasks).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn states_that_differ_at_equal_versions_are_noticed_and_made_equal() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let (home, clone) = (directory.path().join("one"), directory.path().join("clone"));
-    let one = open(&home).await;
-    insert(&one, batch(1, 1), "s1").await;
-    one.close().await;
-    std::fs::create_dir(&clone).expect("it can be made");
-    std::fs::copy(home.join("mesh.sqlite"), clone.join("mesh.sqlite")).expect("it can be copied");
-    let (one, clone) = (open(&home).await, open(&clone).await);
-    let other = open(&directory.path().join("other")).await;
-    // The same number of operations under one number: nothing but the digests tells them apart.
-    set_note(&one, batch(1, 2), "s1", "original").await;
-    set_note(&clone, batch(1, 2), "s1", "clone").await;
-    let tasks = wire(&one, &other);
-    even(&one, &other).await;
-    disconnect(tasks).await;
-    let tasks = wire(&clone, &other);
-    until("both show the same", async || {
-        let shown = field(&clone, "s1", "note").await;
-        shown.is_some() && shown == field(&other, "s1", "note").await && covers(&clone, &other).await
-    })
-    .await;
-    disconnect(tasks).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn only_collections_that_are_wanted_travel_and_others_are_dropped_when_a_peer_holds_them() {
     let directory = tempfile::tempdir().expect("a directory");
     let one = open(&directory.path().join("one")).await;
@@ -384,94 +276,5 @@ async fn only_collections_that_are_wanted_travel_and_others_are_dropped_when_a_p
         field(&one, "s2", "quantity").await == Some(Value::Int(15))
     })
     .await;
-    disconnect(tasks).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_batch_is_confirmed_when_a_peer_holds_it_and_after_a_restart() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let home = directory.path().join("one");
-    let one = open(&home).await;
-    let other = open(&directory.path().join("other")).await;
-    insert(&one, batch(1, 1), "s1").await;
-    let confirmed = async |store: &MeshStore, batch| store.confirmed(batch).await.expect("it answers");
-    assert_eq!(confirmed(&one, batch(1, 1)).await, Some(false));
-    let tasks = wire(&one, &other);
-    until("the peer has confirmed it", async || {
-        confirmed(&one, batch(1, 1)).await == Some(true)
-    })
-    .await;
-    assert_eq!(
-        confirmed(&one, batch(1, 2)).await,
-        Some(false),
-        "it was never written"
-    );
-    disconnect(tasks).await;
-    insert(&one, batch(1, 2), "s2").await;
-    assert_eq!(confirmed(&one, batch(1, 2)).await, Some(false));
-    assert_eq!(confirmed(&one, batch(1, 1)).await, Some(true));
-    let tasks = wire(&one, &other);
-    until("the peer has confirmed it", async || {
-        confirmed(&one, batch(1, 2)).await == Some(true)
-    })
-    .await;
-    disconnect(tasks).await;
-    one.close().await;
-    let one = open(&home).await;
-    assert_eq!(confirmed(&one, batch(1, 2)).await, Some(true));
-}
-
-/// The reports of what is observed next, until there are some.
-async fn next_report(observation: &mut impl Observation) -> Vec<Overwritten> {
-    loop {
-        let next = tokio::time::timeout(PATIENCE, observation.next()).await;
-        let ChangeBatch { overwritten, .. } = next.expect("something is reported").expect("it goes on");
-        if !overwritten.is_empty() {
-            return overwritten;
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_value_that_gives_way_to_a_concurrent_one_is_reported_with_both() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let busy = open(&directory.path().join("busy")).await;
-    let home = directory.path().join("loser");
-    let loser = open(&home).await;
-    insert(&busy, batch(1, 1), "s1").await;
-    let tasks = wire(&busy, &loser);
-    even(&busy, &loser).await;
-    // A later edit that knows the earlier one is no conflict.
-    set_note(&loser, batch(2, 1), "s1", "first").await;
-    even(&busy, &loser).await;
-    set_note(&busy, batch(1, 2), "s1", "answer").await;
-    even(&busy, &loser).await;
-    disconnect(tasks).await;
-    set_note(&loser, batch(2, 2), "s1", "mine").await;
-    for sequence in 3..9 {
-        set_note(&busy, batch(1, sequence), "s1", &format!("theirs {sequence}")).await;
-    }
-    // A restart in between forgets nothing of it.
-    loser.close().await;
-    let loser = open(&home).await;
-    let observed = loser.observe(&STOCK, &Query::all(), None).await;
-    let mut observation = observed.expect("it can be observed");
-    let tasks = wire(&busy, &loser);
-    let expected = Overwritten {
-        id: id("s1"),
-        fields: vec![OverwrittenField {
-            field: "note".into(),
-            ours: "mine".into(),
-            theirs: Some("theirs 8".into()),
-        }],
-    };
-    assert_eq!(next_report(&mut observation).await, [expected]);
-    disconnect(tasks).await;
-    set_note(&loser, batch(2, 3), "s1", "again").await;
-    write(&busy, batch(1, 20), &STOCK, vec![(id("s1"), Action::Delete)]).await;
-    let tasks = wire(&busy, &loser);
-    let report = next_report(&mut observation).await;
-    assert_eq!(report[0].fields[0].theirs, None, "it was deleted");
-    assert_eq!(report[0].fields[0].ours, "again".into());
     disconnect(tasks).await;
 }

@@ -1,4 +1,4 @@
-//! When something is sent: the first change at once, what follows soon after together, confirmations likewise.
+//! When something is sent: the first change at once, what follows soon after together; confirmations soon, and not too often.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::{
     exchange::{Exchange, LinkId},
-    limits::{CONFIRM_PAUSE, PUSH_PAUSE},
+    limits::{CONFIRM_DELAY, CONFIRM_PAUSE, PUSH_PAUSE},
     message::Message,
     replica::Replica,
 };
@@ -107,7 +107,7 @@ async fn the_first_change_goes_at_once_and_those_that_follow_together() {
 }
 
 #[tokio::test]
-async fn what_was_taken_is_confirmed_at_once_and_then_not_too_often() {
+async fn what_was_taken_is_confirmed_soon_and_then_not_too_often() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut writer = Replica::open(&directory.path().join("one"), "tests")
         .await
@@ -138,6 +138,9 @@ async fn what_was_taken_is_confirmed_at_once_and_then_not_too_often() {
     };
     take(1, &mut exchange, &mut replica).await;
     let soon = start + CONFIRM_PAUSE;
+    assert_eq!(said(&mut exchange, &replica, soon), [], "first it is shown here");
+    let soon = soon + CONFIRM_DELAY;
+    assert_eq!(exchange.due(), Some(soon));
     let confirmation = said(&mut exchange, &replica, soon);
     assert!(matches!(
         &confirmation[..],

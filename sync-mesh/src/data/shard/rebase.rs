@@ -64,6 +64,12 @@ impl Shard {
         Ok(())
     }
 
+    /// Whether the other document holds other operations under this number than this one.
+    pub(crate) fn is_forked(&self, other: &Self, own: u64) -> bool {
+        let both = count(&self.version(), own).min(count(&other.version(), own));
+        self.fork_point(other, own, both) < both
+    }
+
     /// The first of our own operations that is another one there, of those that both have.
     fn fork_point(&self, other: &Self, own: u64, both: i32) -> i32 {
         let trimmed = [self, other].map(|shard| count(&shard.trimmed_to(), own));
