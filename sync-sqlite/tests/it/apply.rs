@@ -1,9 +1,10 @@
 //! What real tables do to documents: constraints, references, triggers of the app, storage classes; and what a cancellation leaves.
 
 use ditto_sync_core::{
+    hash::ContentHash,
     id::DocumentId,
     intent::Action,
-    repository::{Applied, Repository, RowRef, Way},
+    repository::{Applied, Incoming, Repository, RowRef, Way},
     value::Value,
 };
 
@@ -325,4 +326,52 @@ async fn a_cancelled_apply_has_happened_as_a_whole_or_not_at_all() {
         }
     }
     panic!("the apply is done some time");
+}
+
+/// The hash of the document that the store holds.
+fn hash(till: &Till, row: &RowRef) -> ContentHash {
+    match &till.items(std::slice::from_ref(row))[0].incoming {
+        Incoming::Present(remote) => remote.hash,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn only_what_row_and_document_agreed_on_is_recognized() {
+    let mut till = Till::new().await;
+    let rows = [
+        employee(&mut till, 1, None),
+        employee(&mut till, 2, None),
+        // Has no parent, and waits.
+        employee(&mut till, 12, Some(11)),
+    ];
+    let agrees = async |till: &Till, rows: &[RowRef]| {
+        let documents: Vec<_> = rows.iter().map(|row| (&row.id, hash(till, row))).collect();
+        till.repository.agrees(&EMPLOYEE, &documents).await.unwrap()
+    };
+    assert_eq!(agrees(&till, &rows).await, [false; 3], "nothing was met yet");
+    till.pull(&rows, PLENTY).await;
+    assert_eq!(agrees(&till, &rows).await, [true, true, false]);
+    till.sql("UPDATE employees SET name = 'dirty' WHERE id = 2").await;
+    till.put(
+        &EMPLOYEE,
+        &rows[0].id,
+        &[("name", Value::Text("another".to_owned()))],
+    );
+    assert_eq!(agrees(&till, &rows).await, [false, true, false]);
+    till.pull(&rows, PLENTY).await;
+    till.push().await;
+    assert_eq!(
+        agrees(&till, &rows).await,
+        [true, true, false],
+        "own writes that come back are recognized"
+    );
+    let till = till.restart().await;
+    assert_eq!(
+        agrees(&till, &rows).await,
+        [false; 3],
+        "nothing is certain before it was read"
+    );
+    till.pull(&rows, PLENTY).await;
+    assert_eq!(agrees(&till, &rows).await, [true, true, false]);
 }
