@@ -274,20 +274,30 @@ impl Notes {
     /// Documents were applied.
     pub(crate) fn applied(&mut self, family: &Family, repository: &MemoryRepository, items: &[InboundItem]) {
         for item in items {
-            let shape = family.of(&item.id);
             let absent = matches!(item.incoming, Incoming::Absent);
-            let row = repository.row(shape.model, &item.id);
-            // A row that is kept out of the scope, or whose document waits, is what it was.
-            let taken = absent || repository.known(shape.model).contains_key(&item.id);
-            if (taken || row.is_none()) && !repository.is_waiting(shape.model, &item.id) {
-                let tags = self.fetched.get(&item.id).copied().unwrap_or_default();
-                self.meet(&item.id, tags);
-            }
-            if !absent && row.is_none() && !has_entries(shape, repository, &item.id) {
-                self.met.remove(&item.id);
-            }
+            self.looked_at(family, repository, (&item.id, absent));
         }
         self.hide_waiting(family, repository);
+    }
+
+    /// The fetched document of this id was compared with its row.
+    pub(crate) fn looked_at(
+        &mut self,
+        family: &Family,
+        repository: &MemoryRepository,
+        (id, absent): (&DocumentId, bool),
+    ) {
+        let shape = family.of(id);
+        let row = repository.row(shape.model, id);
+        // A row that is kept out of the scope, or whose document waits, is what it was.
+        let taken = absent || repository.known(shape.model).contains_key(id);
+        if (taken || row.is_none()) && !repository.is_waiting(shape.model, id) {
+            let tags = self.fetched.get(id).copied().unwrap_or_default();
+            self.meet(id, tags);
+        }
+        if !absent && row.is_none() && !has_entries(shape, repository, id) {
+            self.met.remove(id);
+        }
     }
 
     /// Rows that went with a parent out of the scope are parked: the app does not see them.

@@ -13,6 +13,7 @@ use ditto_sync_core::{
     descriptor::ModelDescriptor,
     document::Document,
     explain::{ConflictReport, RowTrace},
+    hash::ContentHash,
     id::{DocumentId, IdList},
     intent::{Intent, ReplicaId},
     quarantine::{QuarantineRecord, Release, Released},
@@ -259,6 +260,20 @@ impl Repository for WatchedRepository {
             notes.applied(family, repository, batch.items);
         })
         .await
+    }
+
+    async fn agrees(
+        &self,
+        model: &'static ModelDescriptor,
+        documents: &[(&DocumentId, ContentHash)],
+    ) -> Result<Vec<bool>, RepositoryError> {
+        let answers = self.call(self.inner.agrees(model, documents), |_, _| {}).await?;
+        let mut notes = lock(&self.watch.notes);
+        for ((id, _), _) in documents.iter().zip(&answers).filter(|(_, agrees)| **agrees) {
+            self.watch.say(|| format!("recognize {id}"));
+            notes.looked_at(&self.watch.family, &self.inner, (id, false));
+        }
+        Ok(answers)
     }
 
     async fn unseen(
