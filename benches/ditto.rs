@@ -4,6 +4,7 @@
 //! ```console
 //! eval "$(scripts/fetch-ditto-engine)"
 //! cargo bench --features ditto --bench ditto
+//! cargo bench --features ditto --bench ditto -- --only bulk      # one topic: bulk, increments, edits, watching
 //! ```
 #![expect(clippy::print_stdout, reason = "a bench reports")]
 
@@ -33,11 +34,28 @@ const STATEMENT: usize = 500;
 fn main() {
     DittoLogger::set_logging_enabled(false);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+    let arguments: Vec<_> = std::env::args().collect();
+    let after = |flag: &str| {
+        let at = arguments.iter().position(|argument| argument == flag)?;
+        arguments.get(at + 1)
+    };
     runtime.block_on(async {
-        bulk().await;
-        increments().await;
-        single_edits().await;
-        watching().await;
+        if let Some(directory) = after(WATCH) {
+            return watch(Path::new(directory)).await;
+        }
+        let runs = |topic: &str| after("--only").is_none_or(|only| only == topic);
+        if runs("bulk") {
+            bulk().await;
+        }
+        if runs("increments") {
+            increments().await;
+        }
+        if runs("edits") {
+            single_edits().await;
+        }
+        if runs("watching") {
+            watching().await;
+        }
     });
 }
 
@@ -196,27 +214,35 @@ async fn note_of(pool: &sqlx::SqlitePool, id: &str) -> Option<String> {
     note.expect("it reads")
 }
 
-/// 100,000 documents observed while one changes every second: by the store, and by another program.
+const MANY: usize = 100_000;
+/// Given to the process that watches.
+const WATCH: &str = "--watch";
+
+/// 100,000 documents observed while one changes every second. In a process of its own, as an app that starts: what filling took is not given back to the system.
 async fn watching() {
-    const MANY: usize = 100_000;
-    const SECONDS: u32 = 40;
     let directory = tempfile::tempdir().expect("a directory");
     let store = open(directory.path()).await;
-    let mut writer = Writer::new(&store);
-    let all = ids("d", MANY);
-    writer.insert(&all).await;
-    // As an app that starts: without what filling took.
+    Writer::new(&store).insert(&ids("d", MANY)).await;
     store.close().await;
-    let store = open(directory.path()).await;
-    let mut writer = Writer::after(&store, writer.sequence);
+    let program = std::env::current_exe().expect("this program has a path");
+    let mut process = std::process::Command::new(program);
+    let ended = process.arg(WATCH).arg(directory.path()).status();
+    assert!(ended.expect("it starts").success(), "watching works");
+}
+
+/// One change every second by the store, then by another program.
+async fn watch(directory: &Path) {
+    const SECONDS: u32 = 40;
+    let all = ids("d", MANY);
+    let store = open(directory).await;
+    // Batches as large as these filled it.
+    let mut writer = Writer::after(&store, MANY.div_ceil(BATCH) as u64);
+    println!("{MANY} documents: {:.0} MB resident when open", resident_mb());
     let mut observation = store
         .observe(&STOCK, &Query::all(), None)
         .await
         .expect("it observes");
-    println!(
-        "{MANY} documents observed: {:.0} MB resident at first",
-        resident_mb()
-    );
+    println!("  observed: {:.0} MB resident at first", resident_mb());
     let watch = tokio::spawn(async move {
         loop {
             observation.next().await.expect("it goes on");

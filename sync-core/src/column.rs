@@ -2,9 +2,9 @@
 //!
 //! Not here: what a document holds (`value`), and how the two become each other (`field`).
 
-use std::ops::Index;
+use std::{ops::Index, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A column's value in one of SQLite's five storage classes (<https://sqlite.org/datatype3.html>).
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -59,15 +59,27 @@ impl PartialEq for ColumnValue {
 impl Eq for ColumnValue {}
 
 /// The mapped columns of one row, without the id columns, in the order of
-/// [`ModelDescriptor::fields`](crate::descriptor::ModelDescriptor::fields).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Image(Vec<ColumnValue>);
+/// [`ModelDescriptor::fields`](crate::descriptor::ModelDescriptor::fields). Clones share them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Image(Arc<Vec<ColumnValue>>);
+
+impl Serialize for Image {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_newtype_struct("Image", &*self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Image {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::deserialize(deserializer).map(Self::new)
+    }
+}
 
 impl Image {
     /// An image of these columns.
     #[must_use]
     pub fn new(columns: Vec<ColumnValue>) -> Self {
-        Self(columns)
+        Self(Arc::new(columns))
     }
 
     /// The columns, in the order of the descriptor's fields.
@@ -78,13 +90,14 @@ impl Image {
 
     /// The columns, to change.
     pub fn columns_mut(&mut self) -> &mut [ColumnValue] {
-        &mut self.0
+        let columns: &mut Vec<_> = Arc::make_mut(&mut self.0);
+        columns
     }
 
     /// The columns, owned.
     #[must_use]
     pub fn into_columns(self) -> Vec<ColumnValue> {
-        self.0
+        Arc::unwrap_or_clone(self.0)
     }
 }
 

@@ -22,6 +22,7 @@ mod observing;
 mod outbound;
 mod overwritten;
 mod queue;
+mod recognizing;
 mod records;
 mod reporter;
 mod requests;
@@ -29,6 +30,7 @@ mod scoping;
 mod seeding;
 mod signals;
 mod startup_phase;
+mod strays;
 mod streams;
 mod suspects;
 

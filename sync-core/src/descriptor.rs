@@ -17,7 +17,7 @@ use crate::{
     },
     hash::ContentHash,
     hooks::Hooks,
-    id::{DocumentId, IdError},
+    id::{DocumentId, IdError, IdPart},
     query::Filter,
     rules::{Rule, off},
     value::Value,
@@ -212,6 +212,11 @@ impl FieldDescriptor {
         self.canonical
     }
 
+    /// Whether a text is the same in document and column.
+    pub(crate) fn keeps_text(&self) -> bool {
+        self.text_as_it_is
+    }
+
     /// Column to document value.
     ///
     /// # Errors
@@ -261,7 +266,7 @@ impl FieldDescriptor {
     }
 
     /// The column of this field in the row that a document stands for, which has `value` or nothing of this name.
-    fn column_of(&self, value: Option<&Value>) -> Result<ColumnValue, RowError> {
+    pub(crate) fn column_of(&self, value: Option<&Value>) -> Result<ColumnValue, RowError> {
         let column = match value {
             Some(Value::Null) if !self.nullable && self.default.is_some() => self.missing(),
             // A row made of a value that no store takes could never be sent again.
@@ -530,6 +535,12 @@ impl ModelDescriptor {
     /// # Errors
     /// When a column cannot be read as its field, or the id is out of bounds.
     pub fn id_from_columns(&self, columns: &[ColumnValue]) -> Result<DocumentId, RowError> {
+        if let ([field], [ColumnValue::Text(text)]) = (self.id_fields, columns)
+            && field.text_as_it_is
+        {
+            // What most ids are.
+            return DocumentId::text(text.as_str()).map_err(RowError::Id);
+        }
         let mut values = Vec::with_capacity(self.id_fields.len());
         for (field, column) in self.id_fields.iter().zip(columns) {
             values.push(
@@ -551,6 +562,12 @@ impl ModelDescriptor {
                 expected: self.id_fields.len(),
                 found: id.parts().len(),
             });
+        }
+        if let ([field], [IdPart::Text(text)]) = (self.id_fields, id.parts())
+            && field.text_as_it_is
+            && field.canonical
+        {
+            return Ok(vec![ColumnValue::Text(text.to_string())]);
         }
         let pairs = self.id_fields.iter().zip(id.parts());
         pairs
@@ -586,25 +603,19 @@ impl ModelDescriptor {
         Ok(Image::new(columns.collect::<Result<_, _>>()?))
     }
 
-    /// The same, with the texts taken out of the document where they need no conversion. A document that is no row stays as it was.
-    ///
-    /// # Errors
-    /// As above.
-    pub(crate) fn image_from(&self, document: &mut Document) -> Result<Image, RowError> {
-        let mut columns = Vec::with_capacity(self.fields.len());
-        for field in self.fields {
-            columns.push(match document.get(field.document) {
-                // Moved below, once nothing can fail any more.
-                Some(Value::Text(_)) if field.text_as_it_is => ColumnValue::Null,
-                value => field.column_of(value)?,
-            });
-        }
-        for (field, column) in self.fields.iter().zip(&mut columns) {
-            if field.text_as_it_is
-                && let Some(Value::Text(text)) = document.get_mut(field.document)
-            {
-                *column = ColumnValue::Text(std::mem::take(text));
-            }
+    /// The row that a document stands for which has a hash as one, with the texts taken out of it where they need no conversion.
+    pub(crate) fn take_image(&self, document: &mut Document) -> Result<Image, RowError> {
+        let mut columns = vec![ColumnValue::Null; self.fields.len()];
+        let mut values = document.iter_mut().peekable();
+        // Both sides are sorted by name.
+        for &at in self.hash_order() {
+            let field = &self.fields[at];
+            while values.next_if(|(name, _)| *name < field.document).is_some() {}
+            let value = values.next_if(|(name, _)| *name == field.document);
+            columns[at] = match value.map(|(_, value)| value) {
+                Some(Value::Text(text)) if field.text_as_it_is => ColumnValue::Text(std::mem::take(text)),
+                value => field.column_of(value.as_deref())?,
+            };
         }
         Ok(Image::new(columns))
     }
@@ -615,8 +626,10 @@ impl ModelDescriptor {
     /// When a column cannot be converted, or a value is one that no store takes; names the field.
     pub fn document_of(&self, id: &DocumentId, image: &Image) -> Result<Document, RowError> {
         let mut document = Document::with_capacity(self.fields.len() + self.id_fields.len() + 1);
-        for (field, column) in self.fields.iter().zip(image.columns()) {
-            document.set(field.document, self.field_value(field, column)?);
+        // In the order of their names, so that each is put behind the others.
+        for &at in self.hash_order() {
+            let field = &self.fields[at];
+            document.set(field.document, self.field_value(field, &image[at])?);
         }
         for (field, part) in self.id_fields.iter().zip(id.parts()) {
             document.set(field.document, part.to_value());
@@ -648,9 +661,7 @@ impl ModelDescriptor {
     /// When the document cannot be read as a row.
     pub fn hash_of(&self, document: Option<&Document>) -> Result<Option<ContentHash>, RowError> {
         match document {
-            Some(document) if !self.is_husk(document) => {
-                Ok(Some(ContentHash::of(self, &self.image_of(document)?)))
-            }
+            Some(document) if !self.is_husk(document) => ContentHash::of_row(self, document).map(Some),
             _ => Ok(None),
         }
     }

@@ -53,12 +53,6 @@ impl Document {
         self.position(name).ok().map(|at| &self.fields[at].1)
     }
 
-    /// The value of a field, to be changed in place.
-    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
-        let at = self.position(name).ok()?;
-        Some(&mut self.fields[at].1)
-    }
-
     /// Sets a field; returns the value it had.
     pub fn set(&mut self, name: impl Into<FieldName>, value: impl Into<Value>) -> Option<Value> {
         let (name, value) = (name.into(), value.into());
@@ -83,6 +77,11 @@ impl Document {
     /// All fields, by name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&FieldName, &Value)> {
         self.fields.iter().map(|(name, value)| (name, value))
+    }
+
+    /// The same, to be changed in place.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Value)> {
+        self.fields.iter_mut().map(|(name, value)| (name.as_str(), value))
     }
 
     /// How many fields it has.

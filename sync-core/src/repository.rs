@@ -284,6 +284,21 @@ pub trait Repository: Send + Sync + 'static {
         async { Err(cannot("show rows")) }
     }
 
+    /// Which of these documents of `model`, by their hashes, are what their rows agreed on last, so that an [`apply`](Self::apply) of them, in scope, would find nothing to
+    /// do: echoes and re-deliveries. One answer for each id. Asked before rows are made of documents, so it should cost next to nothing; a repository that cannot tell says no.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn agrees(
+        &self,
+        model: &'static ModelDescriptor,
+        documents: &[(&DocumentId, ContentHash)],
+    ) -> impl Future<Output = Result<Vec<bool>, RepositoryError>> + Send {
+        let _ = model;
+        let count = documents.len();
+        async move { Ok(vec![false; count]) }
+    }
+
     /// What an [`apply`](Self::apply) of these documents of `model` would do to rows that exist, and how many synced rows there are. Writes nothing; what waits for
     /// another row, or is in quarantine, counts as harmless: it was let through once.
     ///
@@ -525,9 +540,16 @@ impl InboundItem {
             Some(mut document) if !model.is_husk(&document) => {
                 // Before the image takes values out of it.
                 let belongs = scopes.judge(model, &document);
-                match model.image_from(&mut document) {
-                    Ok(image) => Incoming::Present(Remote {
-                        hash: ContentHash::of(model, &image),
+                // What has no hash is no row: it stays as it is.
+                let hash = ContentHash::of_row(model, &document);
+                let row = match hash {
+                    Ok(hash) => model.take_image(&mut document).map(|image| (hash, image)),
+                    // Of several fields the first one that was declared is named.
+                    Err(reason) => Err(model.image_of(&document).err().unwrap_or(reason)),
+                };
+                match row {
+                    Ok((hash, image)) => Incoming::Present(Remote {
+                        hash,
                         image,
                         belongs,
                         declined: false,

@@ -32,8 +32,8 @@ pub(crate) enum CodecError {
     /// A number that cannot be one.
     #[error("the bookkeeping holds the impossible number {0}")]
     Number(i64),
-    /// A hash of another length.
-    #[error("the bookkeeping holds a hash of {0} bytes")]
+    /// Hashes that do not come out even.
+    #[error("the bookkeeping holds {0} bytes of a hash that is longer")]
     HashLength(usize),
     /// An intent names a collection that is not registered.
     #[error(
@@ -151,14 +151,6 @@ pub(crate) fn decode_intent(
         batch: stored.batch,
         operations,
     })
-}
-
-/// The 16 bytes of a hash as a number, the form in which the caches hold it.
-pub(crate) fn hash_key(bytes: &[u8]) -> Result<u128, CodecError> {
-    let bytes = bytes
-        .try_into()
-        .map_err(|_| CodecError::HashLength(bytes.len()))?;
-    Ok(u128::from_be_bytes(bytes))
 }
 
 pub(crate) fn sequence_to_sql(sequence: u64) -> i64 {

@@ -71,6 +71,16 @@ impl HashTable {
         self.buckets.iter().flatten().copied()
     }
 
+    /// The entries from this key on, in the order of the keys.
+    pub(crate) fn iter_from(&self, key: u128) -> impl Iterator<Item = Entry> {
+        let buckets = &self.buckets[self.bucket_of(key)..];
+        buckets
+            .iter()
+            .flatten()
+            .copied()
+            .skip_while(move |entry| entry.0 < key)
+    }
+
     fn bucket_of(&self, key: u128) -> usize {
         bucket_of(key, self.buckets.len())
     }
@@ -211,6 +221,20 @@ mod tests {
         }
         let room: usize = table.buckets.iter().map(Vec::capacity).sum();
         assert!(room < 50_000 / 4, "removed entries give their room back");
+    }
+
+    #[test]
+    fn entries_from_a_key_on_come_in_order() {
+        let mut table = HashTable::default();
+        for number in 0..3000 {
+            table.insert(key(number), u128::from(number));
+        }
+        let mut all: Vec<_> = table.iter().collect();
+        all.sort_unstable();
+        assert_eq!(table.iter_from(0).collect::<Vec<_>>(), all);
+        let behind = all[1000].0 + 1;
+        assert_eq!(table.iter_from(behind).collect::<Vec<_>>(), all[1001..]);
+        assert_eq!(table.iter_from(u128::MAX).count(), 0);
     }
 
     #[test]

@@ -1,7 +1,10 @@
-//! The known set of one model in memory: id hash to content hash of every row that has agreed with its document.
+//! The known set of one model: id hash to content hash of every row that has agreed with its document, in memory, and as the log on disk from which it is read.
 //!
-//! Only the coordinator's own transactions write the table, so the copy stays true: what a transaction changes is merged after its commit
-//! (`state`). Not here: what agreeing means (`merge`).
+//! Only the coordinator's own transactions write the log, so the copy stays true: what a transaction changes is merged after its commit
+//! (`state`). Nobody looks anything up on disk, so there changes are appended, many to a chunk: hashes have no order, and a table sorted by them had a page
+//! written for every row. Not here: what agreeing means (`merge`).
+
+mod log;
 
 use std::{
     collections::HashMap,
@@ -10,15 +13,9 @@ use std::{
 
 use ditto_sync_core::hash::{ContentHash, IdHash};
 
-use crate::{
-    codec,
-    hash_table::{HashTable, Met},
-    native::{Native, NativeError},
-    state::{Fault, ModelSql},
-};
-
-/// Rows read in one go while loading.
-const LOAD_ROWS: i64 = 8192;
+use self::log::Log;
+pub(crate) use self::log::{LogStep, append};
+use crate::hash_table::{HashTable, Met};
 
 /// Stands where a hash would, for a row that left the scope and was kept: it agrees with no document, and is not to be offered to the store.
 pub(crate) const KEPT: u128 = 0;
@@ -56,6 +53,7 @@ impl Hasher for Identity {
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     hashes: HashTable,
+    log: Log,
 }
 
 /// One change of a known set: of the model at this position, this id gets this hash, or is forgotten.
@@ -92,37 +90,13 @@ impl Known {
         Met::none_of(&self.hashes)
     }
 
+    /// Takes over a change that is in the log.
     pub(crate) fn merge(&mut self, write: KnownWrite) {
+        self.log.entries += 1;
         match write.hash {
             Some(hash) => self.hashes.insert(write.id, hash),
             None => self.hashes.remove(write.id),
         }
-    }
-
-    /// Reads the next rows of the table behind `after`; the id to go on from, or `None` at the end.
-    pub(crate) fn load_slice(
-        &mut self,
-        native: &Native<'_>,
-        sql: &ModelSql,
-        after: Option<u128>,
-    ) -> Result<Option<u128>, Fault> {
-        let mut select = native.prepare(&format!(
-            "SELECT id, hash FROM {} WHERE id > ?1 ORDER BY id LIMIT {LOAD_ROWS}",
-            sql.known
-        ))?;
-        match after {
-            Some(id) => select.bind_blob(1, &id.to_be_bytes())?,
-            // Every id sorts behind the empty blob.
-            None => select.bind_blob(1, &[])?,
-        }
-        let (mut read, mut last) = (0, None);
-        while select.step()? {
-            let id = codec::hash_key(select.column_blob(0)?)?;
-            self.hashes.insert(id, codec::hash_key(select.column_blob(1)?)?);
-            read += 1;
-            last = Some(id);
-        }
-        Ok(last.filter(|_| read == LOAD_ROWS))
     }
 }
 
@@ -136,57 +110,5 @@ pub(crate) fn content_key(hash: ContentHash) -> u128 {
     u128::from_be_bytes(hash.to_bytes())
 }
 
-/// Writes changes of one model's known set; `writes` are sorted by id, so that neighbours land on the same pages.
-pub(crate) fn write(native: &Native<'_>, sql: &ModelSql, writes: &[KnownWrite]) -> Result<(), NativeError> {
-    let mut put = native.prepare(&format!(
-        "INSERT INTO {} (id, hash) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET hash = excluded.hash",
-        sql.known
-    ))?;
-    let mut remove = native.prepare(&format!("DELETE FROM {} WHERE id = ?1", sql.known))?;
-    for write in writes {
-        match write.hash {
-            Some(hash) => {
-                put.bind_blob(1, &write.id.to_be_bytes())?;
-                put.bind_blob(2, &hash.to_be_bytes())?;
-                put.run()?;
-            }
-            None => {
-                remove.bind_blob(1, &write.id.to_be_bytes())?;
-                remove.run()?;
-            }
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_change_replaces_and_a_forgotten_id_is_gone() {
-        let mut known = Known::default();
-        let write = |hash| KnownWrite {
-            model: 0,
-            id: 1 << 100,
-            hash,
-        };
-        known.merge(write(Some(7)));
-        known.merge(write(Some(8)));
-        assert_eq!(known.get(1 << 100).map(content_key), Some(8));
-        known.merge(write(None));
-        assert!(!known.contains(1 << 100));
-    }
-
-    #[test]
-    fn a_kept_row_agrees_with_nothing_and_is_not_forgotten() {
-        let mut known = Known::default();
-        known.merge(KnownWrite {
-            model: 0,
-            id: 7,
-            hash: Some(KEPT),
-        });
-        assert_eq!(known.get(7), None);
-        assert!(known.contains(7) && known.is_kept(7));
-    }
-}
+mod tests;

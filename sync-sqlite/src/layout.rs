@@ -40,7 +40,8 @@ pub(crate) mod kind {
 /// A model, its table, and the bookkeeping of both.
 ///
 /// The outbox has the columns `seq`, `kind`, `k0..` (id fields, key order) and `c0..` (fields, in the descriptor's order), none with a declared type,
-/// so that they hold what the app's column held, bit by bit. The known set has `id` (16 bytes of `IdHash`) and `hash` (16 bytes of `ContentHash`).
+/// so that they hold what the app's column held, bit by bit. The known set is a log: each row holds, one behind the other, 16 bytes of `IdHash` and 16 of `ContentHash` for
+/// some ids, and what comes later counts (`known`).
 ///
 /// `seq` starts again at 1 when the outbox has become empty: whoever deletes entries has to have read all of them.
 #[derive(Debug, Clone)]
@@ -127,7 +128,7 @@ fn outbox_ddl(table: &str, keys: usize, columns: usize) -> String {
     sql
 }
 
-/// DDL of a known set.
+/// DDL of the log of a known set.
 fn known_ddl(table: &str) -> String {
-    format!("CREATE TABLE {table}(id BLOB PRIMARY KEY NOT NULL, hash BLOB NOT NULL) WITHOUT ROWID")
+    format!("CREATE TABLE {table}(no INTEGER PRIMARY KEY, entries BLOB NOT NULL)")
 }

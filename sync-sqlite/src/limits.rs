@@ -25,8 +25,9 @@ pub(crate) const WRITER_CACHE_KIB: i64 = -16_000;
 /// notice a commit of another process.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Looks after a hint without a wait between them, some 50 us each. The commit hook runs before the commit is visible, usually by less than a millisecond.
-pub(crate) const LOOKS_AT_ONCE: u32 = 8;
+/// Looks one behind the other after a hint: about as long as a commit without a sync takes to become visible after its hook, at 20 to 50 us each.
+pub(crate) const LOOKS_AT_ONCE: u32 = 12;
 
-/// How long to wait for the look after these, and from then on twice as long each time, up to the regular poll.
+/// How long to wait for another look after those, and from then on twice as long each time, up to the regular poll. The commit hook runs
+/// before the commit is visible, usually by less than a millisecond.
 pub(crate) const SECOND_LOOK: Duration = Duration::from_micros(200);

@@ -2,6 +2,8 @@
 //!
 //! Not here: finding out which of the three it is (the coordinator compares), and what taking a write back means (`merge::unacknowledge`).
 
+use std::collections::HashMap;
+
 use ditto_sync_core::{
     column::{ColumnValue, Image},
     hash::{ContentHash, IdHash},
@@ -14,7 +16,7 @@ use ditto_sync_core::{
 use crate::{
     connection::{Durability, Reader, Writer},
     draft::read_row,
-    known::{KEPT, KnownWrite, content_key, id_key},
+    known::{self, KnownWrite, content_key, id_key},
     layout::kind,
     native::Native,
     outbox::{self, EntryKey, NewEntry, canonical, read_image, read_key},
@@ -40,6 +42,7 @@ pub(crate) async fn recover(
         let mut recovering = Recovering {
             session,
             memory: &mut memory,
+            agreed: HashMap::new(),
             conflicts: Vec::new(),
         };
         recovering.run(native, recovery)?;
@@ -66,6 +69,8 @@ pub(crate) async fn recover(
 struct Recovering<'a> {
     session: &'a Session,
     memory: &'a mut Memory,
+    /// Known hashes that this transaction has changed, which the copy in memory does not follow here; by position of the model and id.
+    agreed: HashMap<(usize, u128), Option<ContentHash>>,
     conflicts: Vec<(usize, Conflict)>,
 }
 
@@ -184,14 +189,14 @@ impl Recovering<'_> {
                 fields: Vec::new(),
             })
         };
-        let known = self.known_now(native, model, id)?;
+        let known = self.known_now(model, id);
         let outcome = match self.state(native, model, (id, &key, known))? {
             Some(state) => unacknowledge(sql.model, id, &state, &operation.record.undo),
             None => lost(),
         };
         match outcome {
             Unacknowledged::Forget => {
-                write_known(native, sql, (id, None))?;
+                self.write_known(native, (model, id), None)?;
                 self.memory.persisted.set_seeded(native, sql, (model, false))
             }
             Unacknowledged::Pending { base, inserted, row } => {
@@ -199,7 +204,7 @@ impl Recovering<'_> {
                     put_silently(native, sql, (&key, &row))?;
                 }
                 let hash = base.as_ref().map(|base| ContentHash::of(sql.model, base));
-                write_known(native, sql, (id, hash))?;
+                self.write_known(native, (model, id), hash)?;
                 self.prepend(native, model, (&key, base.as_ref(), inserted))
             }
             Unacknowledged::Report(conflict) => {
@@ -229,21 +234,28 @@ impl Recovering<'_> {
         Ok(())
     }
 
-    /// The known hash as this transaction has left it, which the copy in memory does not follow here.
-    fn known_now(
-        &self,
+    /// The known hash as this transaction has left it.
+    fn known_now(&self, model: usize, id: &DocumentId) -> Option<ContentHash> {
+        let id = id_key(IdHash::of(id));
+        let changed = self.agreed.get(&(model, id)).copied();
+        changed.unwrap_or_else(|| self.memory.known(model).get(id))
+    }
+
+    fn write_known(
+        &mut self,
         native: &Native<'_>,
-        model: usize,
-        id: &DocumentId,
-    ) -> Result<Option<ContentHash>, Fault> {
-        let sql = &self.session.models()[model];
-        let mut select = native.prepare(&format!("SELECT hash FROM {} WHERE id = ?1", sql.known))?;
-        select.bind_blob(1, &IdHash::of(id).to_bytes())?;
-        if !select.step()? {
-            return Ok(None);
-        }
-        let hash = crate::codec::hash_key(select.column_blob(0)?)?;
-        Ok((hash != KEPT).then(|| ContentHash::from_bytes(hash.to_be_bytes())))
+        (model, id): (usize, &DocumentId),
+        hash: Option<ContentHash>,
+    ) -> Result<(), Fault> {
+        let id = id_key(IdHash::of(id));
+        let write = KnownWrite {
+            model,
+            id,
+            hash: hash.map(content_key),
+        };
+        known::append(native, &self.session.models()[model].known, &[write])?;
+        self.agreed.insert((model, id), hash);
+        Ok(())
     }
 
     /// What is durable about a row; `None` when it cannot be read.
@@ -279,19 +291,6 @@ impl Recovering<'_> {
         });
         Ok(Some(RowState { row, pending, known }))
     }
-}
-
-fn write_known(
-    native: &Native<'_>,
-    sql: &ModelSql,
-    (id, hash): (&DocumentId, Option<ContentHash>),
-) -> Result<(), Fault> {
-    let write = KnownWrite {
-        model: 0,
-        id: id_key(IdHash::of(id)),
-        hash: hash.map(content_key),
-    };
-    Ok(crate::known::write(native, sql, &[write])?)
 }
 
 /// Writes a row without capture, and without the app's triggers: this is a repair, not a change.

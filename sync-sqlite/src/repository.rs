@@ -13,6 +13,7 @@ use ditto_sync_core::{
     audit::{AuditedRow, RowDigest},
     descriptor::ModelDescriptor,
     explain::{ConflictReport, RowTrace},
+    hash::ContentHash,
     id::{DocumentId, IdList},
     intent::Intent,
     live::{ReadRow, Touched},
@@ -275,6 +276,15 @@ impl Repository for SqliteRepository {
         // Our own connections have no commit hook, and a listener shall not wait for the next poll. After a failure too: some of it may be in.
         self.inner.database.hints().rows_changed();
         applied
+    }
+
+    async fn agrees(
+        &self,
+        model: &'static ModelDescriptor,
+        documents: &[(&DocumentId, ContentHash)],
+    ) -> Result<Vec<bool>, RepositoryError> {
+        let session = self.inner.session()?;
+        inspect::agrees(&session, model, documents).await
     }
 
     async fn unseen(

@@ -29,8 +29,8 @@ use crate::{
 
 /// Rows handled in one go before the task yields: about half a millisecond.
 pub(crate) const SLICE_ROWS: usize = 256;
-/// Known-set changes written in one go; they are cheaper than rows.
-const FLUSH_ROWS: usize = 512;
+/// Known-set changes written in one go; they are much cheaper than rows.
+const FLUSH_ROWS: usize = 16_384;
 
 /// A prepared database, until the next prepare.
 #[derive(Debug)]
@@ -213,7 +213,7 @@ impl Session {
             let mut after = None;
             loop {
                 let sql = &self.models[model];
-                let slice = |native: &Native<'_>| known.load_slice(native, sql, after);
+                let slice = |native: &Native<'_>| known.load_slice(native, &sql.known, after);
                 after = on_native(&mut transaction, action, slice).await?;
                 if after.is_none() {
                     break;

@@ -2,6 +2,8 @@
 //!
 //! Not here: what has changed, which the outbox tells.
 
+mod stillness;
+
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -16,6 +18,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use self::stillness::Stillness;
 use crate::{database::Database, limits};
 
 /// Where commits in this process are announced. Only hints: the commit hook runs before the commit is visible, and not every connection has it.
@@ -102,6 +105,14 @@ struct Eye {
     connection: SqliteConnection,
     /// The version when a change was last reported. Versions of different connections mean nothing to each other.
     seen: Option<i64>,
+    stillness: Stillness,
+}
+
+impl Eye {
+    /// Whether nothing can have changed since a look that reported all there was. A look that was cancelled reported nothing.
+    fn sees_stillness(&mut self) -> bool {
+        self.seen.is_some() && self.stillness.is_certain()
+    }
 }
 
 impl Watch {
@@ -151,28 +162,32 @@ impl Watch {
     }
 
     async fn moved_soon(&self) -> bool {
-        let mut delay = Duration::ZERO;
-        for look in 1_u32.. {
-            // A timer wakes after a millisecond at the earliest; a look takes a fraction of that.
-            if look > limits::LOOKS_AT_ONCE {
-                delay = (delay * 2).max(limits::SECOND_LOOK);
-                if delay >= self.interval {
-                    break;
-                }
-                sleep(delay).await;
-            }
+        // Mostly the commit becomes visible while the first of these looks are under way; no timer is as short.
+        for _ in 0..limits::LOOKS_AT_ONCE {
             if self.database.hints().of(self.watcher).take_asked() || self.moved().await {
                 return true;
             }
+        }
+        let mut delay = limits::SECOND_LOOK;
+        while delay < self.interval {
+            sleep(delay).await;
+            if self.database.hints().of(self.watcher).take_asked() || self.moved().await {
+                return true;
+            }
+            delay *= 2;
         }
         false
     }
 
     async fn moved(&self) -> bool {
         let mut look = self.look();
+        if look.eye.as_mut().is_some_and(Eye::sees_stillness) {
+            return false;
+        }
         match look.version().await {
             Ok(version) => {
                 let eye = look.eye.as_mut().expect("what looked is there");
+                eye.stillness.answered();
                 eye.seen.replace(version) != Some(version)
             }
             Err(error) => {
@@ -212,6 +227,7 @@ impl Look<'_> {
             empty => empty.insert(Eye {
                 connection: self.watch.options.connect().await?,
                 seen: None,
+                stillness: Stillness::of(self.watch.database.path()),
             }),
         };
         sqlx::query_scalar("PRAGMA data_version")

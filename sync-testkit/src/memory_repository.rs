@@ -30,6 +30,7 @@ use ditto_sync_core::{
     column::Image,
     descriptor::ModelDescriptor,
     explain::{ConflictReport, RowTrace},
+    hash::ContentHash,
     id::{DocumentId, IdList},
     intent::{Intent, ReplicaId},
     live::{ReadRow, Touched},
@@ -312,6 +313,25 @@ impl Repository for MemoryRepository {
             self.wake();
         }
         Ok(outcome.applied)
+    }
+
+    async fn agrees(
+        &self,
+        model: &'static ModelDescriptor,
+        documents: &[(&DocumentId, ContentHash)],
+    ) -> Result<Vec<bool>, RepositoryError> {
+        self.transaction("look what is agreed on", |state| {
+            let table = state.durable.table(model);
+            let agrees = |(id, hash): &(&DocumentId, ContentHash)| {
+                let troubled = table.parked.contains_key(id)
+                    || table.unreadable.contains_key(id)
+                    || table.ignored.contains_key(id)
+                    || table.changed_unseen(id);
+                !troubled && table.known.get(id) == Some(hash)
+            };
+            (documents.iter().map(agrees).collect(), false)
+        })
+        .await
     }
 
     async fn unseen(

@@ -4,6 +4,7 @@ use ditto_sync_core::{
     descriptor::ModelDescriptor,
     document::Document,
     explain::{ConflictReport, RowTrace},
+    hash::ContentHash,
     id::{DocumentId, IdList},
     intent::{Intent, OutboxSeq, ReplicaId},
     quarantine::{QuarantineRecord, Release, Released},
@@ -164,6 +165,16 @@ impl<R: Repository> Repository for CrashingRepository<R> {
 
     async fn apply(&self, batch: InboundBatch<'_>) -> Result<Applied, RepositoryError> {
         self.hooks.around("apply", self.repository.apply(batch)).await
+    }
+
+    async fn agrees(
+        &self,
+        model: &'static ModelDescriptor,
+        documents: &[(&DocumentId, ContentHash)],
+    ) -> Result<Vec<bool>, RepositoryError> {
+        self.hooks
+            .around("agrees", self.repository.agrees(model, documents))
+            .await
     }
 
     async fn unseen(

@@ -1,6 +1,8 @@
 //! One-way models: the other direction moves nothing, whatever happens.
 
-use ditto_sync::{ConflictKind, DittoAdapter, DocumentId, ModelError, SyncConfig, SyncEvent, SyncRegistry};
+use ditto_sync::{
+    ConflictKind, Direction, DittoAdapter, DocumentId, ModelError, SyncConfig, SyncEvent, SyncRegistry,
+};
 use ditto_sync_testkit::{Flavor, MemoryHub};
 use tempfile::TempDir;
 
@@ -107,6 +109,13 @@ impl Shop {
 
 fn id(text: &str) -> DocumentId {
     DocumentId::text(text).expect("a valid id")
+}
+
+#[test]
+fn a_model_goes_both_ways_unless_told_otherwise() {
+    assert_eq!(Price::descriptor().direction(), Direction::Bidirectional);
+    assert_eq!(TicketOut::descriptor().direction(), Direction::SendOnly);
+    assert_eq!(PriceIn::descriptor().direction(), Direction::ReceiveOnly);
 }
 
 #[tokio::test]

@@ -16,7 +16,6 @@ mod lessons;
 mod lifecycle;
 mod mass_change;
 mod offline;
-mod one_way;
 mod process;
 mod quarantine;
 mod receipt_numbers;

@@ -8,7 +8,7 @@ use super::{
     Setup, SyncError, auditing::Audit, backup::Pull, handle::Command, holds::Holds, hooking::Declined,
     hydrating::Hydrating, lifecycle::Lifecycle, mass_changes::HoldRequest, models::ModelRequests,
     observing::Observing, queue::Queues, reporter::Reporter, requests::Request, scoping::Scoping,
-    seeding::Seeding, signals::Signal, suspects::Suspects,
+    seeding::Seeding, signals::Signal, strays::Strays, suspects::Suspects,
 };
 use crate::{
     batching::Batching,
@@ -49,6 +49,7 @@ pub(super) struct Engine<R: Repository, S: DocumentStore> {
     pub(super) accepted: bool,
     /// Rows whose writes keep failing.
     pub(super) suspects: Suspects,
+    pub(super) strays: Strays,
     /// Of them, those that may have changed.
     pub(super) looks: VecDeque<RowRef>,
     /// A search for one has just made a step.
@@ -114,6 +115,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             unpark: true,
             accepted: false,
             suspects: Suspects::new(setup.seed),
+            strays: Strays::new(setup.seed),
             looks: VecDeque::new(),
             searching: false,
             steps: 0,
@@ -231,7 +233,8 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         let now = self.setup.clock.now();
         let trial = self.suspects.next_due().map(|due| due.since(now));
         let pull = self.pull_due().map(|due| due.since(now));
-        [trial, pull, self.holds.next_due(now)]
+        let stray = self.strays.next_due().map(|due| due.since(now));
+        [trial, pull, stray, self.holds.next_due(now)]
             .into_iter()
             .flatten()
             .min()
@@ -246,6 +249,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             self.settle().await?;
             return Ok(true);
         }
+        self.look_for_strays();
         let inbound = self.look().await?;
         let outbound = self.state.in_flight.is_none() && self.send().await?;
         Ok(inbound || outbound)
@@ -366,7 +370,9 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         let mut ids: Vec<_> = batch.changes.into_iter().map(|change| change.id).collect();
         if ids.len() > BATCH_ROWS_MIN {
             // Neighbours are on the same pages of the table's key, so that each transaction changes few of them.
-            ids.sort_unstable();
+            let mut keyed: Vec<_> = ids.into_iter().map(|id| (id.beginning(), id)).collect();
+            keyed.sort_unstable();
+            ids = keyed.into_iter().map(|(_, id)| id).collect();
         }
         self.queues.push(model, ids);
         Ok(())

@@ -72,6 +72,17 @@ impl Hydrating {
     }
 
     /// Counts what a batch did.
+    /// Documents of this collection are what their rows agreed on.
+    pub(super) fn compared(&mut self, collection: &str, count: u64) {
+        let reports = self
+            .hydrations
+            .iter_mut()
+            .filter_map(|hydration| hydration.report.as_mut());
+        for report in reports.filter(|report| report.collection == collection) {
+            report.compared += count;
+        }
+    }
+
     pub(super) fn count(&mut self, items: &[InboundItem], applied: &Applied) {
         for report in self
             .hydrations

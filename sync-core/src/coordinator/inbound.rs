@@ -1,7 +1,9 @@
 //! The way in: fetches the current documents of ids that may have changed, and brings them into the tables.
 
-use super::{SyncError, engine::Engine, queue::Chunk};
+use super::{SyncError, engine::Engine, queue::Chunk, recognizing::Recognized};
 use crate::{
+    document::Document,
+    id::DocumentId,
     limits::BATCH_TIME_WITH_FETCH,
     repository::{InboundBatch, InboundItem, Incoming, Mark, Repository},
     rules::{Rule, off},
@@ -43,7 +45,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
 
     async fn fetch_and_apply(&mut self, chunk: &Chunk) -> Result<(), SyncError> {
         let started = self.setup.clock.now();
-        let items = self.fetch(chunk).await?;
+        let (items, recognized) = self.fetch_news(chunk).await?;
         let (items, passage) = self.screen(items, &chunk.marks).await?;
         if off(Rule::Serial) && self.state.in_flight.is_none() {
             self.send().await?;
@@ -64,6 +66,8 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         self.inbound_batching.record(chunk.len(), elapsed);
         self.remember(&passage.marks);
         self.passed(&passage);
+        self.report_recognized(chunk, &recognized);
+        self.strays.met(&items, &applied, now);
         self.reporter.applied(&items, &applied);
         self.hydrating.count(&items, &applied);
         self.unpark |= !applied.changed.is_empty() || applied.left_scope > 0;
@@ -74,27 +78,58 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         Ok(())
     }
 
+    /// The current documents of a chunk but those that are recognized, and which those are.
+    async fn fetch_news(&mut self, chunk: &Chunk) -> Result<(Vec<InboundItem>, Vec<Recognized>), SyncError> {
+        let (mut items, mut all) = (Vec::new(), Vec::with_capacity(chunk.ids.len()));
+        for (place, (position, ids)) in chunk.ids.iter().enumerate() {
+            let documents = self.store.fetch(self.model(*position), ids).await?;
+            let recognized = self.recognize((*position, place), ids, &documents).await?;
+            let read = ids.iter().zip(documents).enumerate();
+            let news = read.filter(|(at, _)| !recognized.has(*at)).map(|(_, read)| read);
+            self.judge_all(*position, news.collect(), &mut items).await?;
+            all.push(recognized);
+        }
+        Ok((items, all))
+    }
+
+    /// The current documents of a chunk.
     pub(super) async fn fetch(&mut self, chunk: &Chunk) -> Result<Vec<InboundItem>, SyncError> {
         let mut items = Vec::with_capacity(chunk.len());
         for (position, ids) in &chunk.ids {
-            let model = self.model(*position);
-            let documents = self.store.fetch(model, ids).await?;
+            let documents = self.store.fetch(self.model(*position), ids).await?;
             debug_assert_eq!(documents.len(), ids.len(), "a fetch answers every id");
-            // Only hooks ask for the rows.
-            let rows = match model.hooks() {
-                Some(_) => self.repository.read_rows(model, ids).await?,
-                None => Vec::new(),
-            };
-            for (at, (id, document)) in ids.iter().zip(documents).enumerate() {
-                let row = rows.get(at).and_then(Option::as_ref);
-                let item = self.judge(model, (id, document), row);
-                // While a replaced store has not caught up, absence says nothing.
-                if !(self.state.await_peer && matches!(item.incoming, Incoming::Absent)) {
-                    items.push(item);
-                }
-            }
+            let read = ids.iter().zip(documents).collect();
+            self.judge_all(*position, read, &mut items).await?;
         }
         Ok(items)
+    }
+
+    /// What these documents of a model mean for their rows.
+    async fn judge_all(
+        &mut self,
+        position: usize,
+        read: Vec<(&DocumentId, Option<Document>)>,
+        items: &mut Vec<InboundItem>,
+    ) -> Result<(), SyncError> {
+        let model = self.model(position);
+        // Only hooks ask for the rows.
+        let rows = match model.hooks() {
+            Some(_) => {
+                let ids: Vec<_> = read.iter().map(|(id, _)| (*id).clone()).collect();
+                self.repository.read_rows(model, &ids).await?
+            }
+            None => Vec::new(),
+        };
+        items.reserve(read.len());
+        for (at, (id, document)) in read.into_iter().enumerate() {
+            let row = rows.get(at).and_then(Option::as_ref);
+            let item = self.judge(model, (id, document), row);
+            // While a replaced store has not caught up, absence says nothing.
+            if !(self.state.await_peer && matches!(item.incoming, Incoming::Absent)) {
+                items.push(item);
+            }
+        }
+        Ok(())
     }
 
     /// What is durable now counts for the next observation too.
@@ -118,6 +153,18 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                     }
                 }
                 Mark::Store(..) | Mark::AwaitPeer(_) => {}
+            }
+        }
+    }
+
+    /// Looks again at documents in quarantine that no observation tells of, when that is due.
+    pub(super) fn look_for_strays(&mut self) {
+        for (collection, id) in self.strays.take_due(self.setup.clock.now()) {
+            if let Some(position) = self
+                .position(collection)
+                .filter(|&position| self.looks_at(position))
+            {
+                self.queues.push(position, [id]);
             }
         }
     }

@@ -194,6 +194,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         self.stay(model);
         self.queues.mute(model);
         self.suspects.forget_model(collection);
+        self.strays.forget_model(collection);
         self.hydrating.give_up(model, collection);
         self.local = true;
     }

@@ -205,13 +205,17 @@ impl Reporter {
     pub(super) fn applied(&mut self, items: &[InboundItem], applied: &Applied) {
         self.count_unchanged(items, applied);
         let mut counts = Counts::default();
+        let now = self.clock.wall();
+        let heard = self.events.receiver_count() > 0;
         for row in &applied.changed {
-            counts.add(row.model.collection());
-            self.note(row, HistoryEvent::Applied);
-            self.event(SyncEvent::Applied {
-                collection: row.model.collection(),
-                id: row.id.clone(),
-            });
+            let collection = row.model.collection();
+            counts.add(collection);
+            self.history
+                .note(now, (collection, &row.id), HistoryEvent::Applied);
+            if heard {
+                let id = row.id.clone();
+                self.event(SyncEvent::Applied { collection, id });
+            }
         }
         for (collection, count) in counts.0 {
             self.collection(collection, |status| status.applied += count);
@@ -352,8 +356,37 @@ impl Reporter {
         });
     }
 
+    /// Documents of a collection, with their hashes, that their rows had agreed on already: echoes of own writes and re-deliveries. How many there were.
+    pub(super) fn recognized<'i>(
+        &mut self,
+        collection: &'static str,
+        documents: impl Iterator<Item = (&'i DocumentId, ContentHash)>,
+    ) -> u64 {
+        let now = self.clock.wall();
+        let (mut echoes, mut others) = (0, 0);
+        for (id, hash) in documents {
+            let is_echo = !self.echoes.is_empty() && self.echoes.remove(&echo(id, hash));
+            let (count, event) = match is_echo {
+                true => (&mut echoes, HistoryEvent::Echoed),
+                false => (&mut others, HistoryEvent::Redelivered),
+            };
+            *count += 1;
+            self.history.note(now, (collection, id), event);
+        }
+        if echoes + others > 0 {
+            self.collection(collection, |status| {
+                status.suppressed += echoes;
+                status.skipped_unchanged += others;
+            });
+        }
+        echoes + others
+    }
+
     /// Tells echoes of own writes from re-deliveries, among the documents of this batch that had been met already.
     fn count_unchanged(&mut self, items: &[InboundItem], applied: &Applied) {
+        if applied.unchanged == 0 {
+            return;
+        }
         let rows = applied
             .changed
             .iter()

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::{engine::Engine, records::RecordError};
 use crate::{
+    clock::Moment,
     explain::{ConflictReport, Explanation, HistoryEvent},
     id::DocumentId,
     quarantine::{QuarantineRecord, Release, Released},
@@ -140,6 +141,9 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         };
         self.reporter.note(&row, event);
         self.suspects.acquit(&row);
+        if matches!(release, Release::Discard(Way::Inbound)) {
+            self.strays.forget(&row);
+        }
         self.local = true;
         self.unpark |= changed;
         if let Some(position) = self.position(row.model.collection()) {
@@ -157,7 +161,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             let position = self.position(record.model.collection());
             match (record.way, record.id, position) {
                 (Way::Inbound, Some(id), Some(position)) if self.looks_at(position) => {
-                    self.queues.push(position, [id]);
+                    self.look_again(position, id, now);
                 }
                 (Way::Outbound, Some(id), Some(_)) => {
                     let model = record.model;
@@ -176,11 +180,25 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     ) -> Result<(), crate::repository::RepositoryError> {
         let collection = self.model(position).collection();
         let records = self.repository.quarantine().await?;
+        let now = self.setup.clock.now();
         let inbound = records
             .into_iter()
             .filter(|record| record.way == Way::Inbound && record.model.collection() == collection);
-        self.queues.push(position, inbound.filter_map(|record| record.id));
+        for id in inbound.filter_map(|record| record.id) {
+            self.look_again(position, id, now);
+        }
         Ok(())
+    }
+
+    /// A document in quarantine is looked at now, and from time to time if no observation would tell of it.
+    fn look_again(&mut self, position: usize, id: DocumentId, now: Moment) {
+        let model = self.model(position);
+        let row = RowRef {
+            model,
+            id: id.clone(),
+        };
+        self.strays.remember(row, now);
+        self.queues.push(position, [id]);
     }
 
     fn named(&self, (collection, id): RowName) -> Result<RowRef, RecordError> {

@@ -1,4 +1,4 @@
-//! One pass over rows inside a savepoint: [`Pass`].
+//! One pass over rows, inside a savepoint where the database has foreign keys: [`Pass`].
 //!
 //! Foreign keys are deferred, so SQLite tells at the end only that some row has no parent, not which. Then the rows are asked one by one, the pass is
 //! undone, and runs again without those found.
@@ -98,10 +98,14 @@ impl Pass {
             let skipped: std::collections::HashSet<usize> = excluded.iter().map(|(at, _)| *at).collect();
             let included: Vec<_> = (0..work.len()).filter(|at| !skipped.contains(at)).collect();
             let mark = memory.known_mark();
-            on_native(transaction, ACTION, |native| {
-                Ok(native.execute("SAVEPOINT ditto_sync_apply")?)
-            })
-            .await?;
+            // Without foreign keys there is nothing to undo, and a savepoint costs a copy of every page.
+            let undoable = memory.has_foreign_keys();
+            if undoable {
+                on_native(transaction, ACTION, |native| {
+                    Ok(native.execute("SAVEPOINT ditto_sync_apply")?)
+                })
+                .await?;
+            }
             let mut pass = Self::default();
             for slice in included.chunks(SLICE_ROWS) {
                 on_native(transaction, ACTION, |native| {
@@ -109,6 +113,9 @@ impl Pass {
                 })
                 .await?;
                 tokio::task::yield_now().await;
+            }
+            if !undoable {
+                return Ok(pass);
             }
             let found = on_native(transaction, ACTION, |native| {
                 let found = pass.rows_without_relatives(native, session, work)?;

@@ -6,7 +6,8 @@ use sqlx::SqliteConnection;
 use crate::error::{Context, DatabaseError};
 
 /// One entry for each format, from 1; forward only. An entry that was released is never edited.
-const MIGRATIONS: &[&[&str]] = &[&[
+const MIGRATIONS: &[&[&str]] = &[
+    &[
     "CREATE TABLE \"ditto_sync_meta\"(key TEXT PRIMARY KEY NOT NULL, value) WITHOUT ROWID",
     "CREATE TABLE \"ditto_sync_models\"(no INTEGER PRIMARY KEY, tbl TEXT UNIQUE, collection TEXT UNIQUE, layout TEXT NOT NULL,
         fingerprint TEXT NOT NULL, cursor BLOB, reconciled BLOB, seeded INTEGER NOT NULL DEFAULT 0)",
@@ -20,7 +21,14 @@ const MIGRATIONS: &[&[&str]] = &[&[
         raw BLOB, attempts INTEGER NOT NULL DEFAULT 1, since INTEGER NOT NULL, PRIMARY KEY (model, id, way)) WITHOUT ROWID",
     "CREATE TABLE \"ditto_sync_conflicts\"(no INTEGER PRIMARY KEY, model INTEGER NOT NULL, id BLOB NOT NULL, at INTEGER NOT NULL,
         kind INTEGER NOT NULL, fields BLOB NOT NULL)",
-]];
+    ],
+    // Known sets became logs, too: each is rewritten when its model is registered.
+    &[
+        "CREATE TABLE \"ditto_sync_payloads\"(sequence INTEGER PRIMARY KEY, payload BLOB NOT NULL)",
+        "INSERT INTO \"ditto_sync_payloads\" SELECT sequence, payload FROM \"ditto_sync_intents\"",
+        "ALTER TABLE \"ditto_sync_intents\" DROP COLUMN payload",
+    ],
+];
 
 /// The newest format this version knows.
 const FORMAT: i64 = MIGRATIONS.len() as i64;

@@ -48,6 +48,7 @@ pub(crate) async fn register(
     };
     detach_others(conn, &shape, stored.number).await?;
     let mut layout = ModelLayout::new(stored.number, model, shape);
+    make_known_a_log(conn, &layout).await?;
     let pending = pending(conn, &layout).await?;
     let other_table = points_elsewhere(conn, &stored, &layout).await?;
     let other_id = stored_names(&stored).0 != id_names(model);
@@ -152,6 +153,26 @@ async fn create(
     .await?;
     execute(conn, known_ddl(&layout.known)).await?;
     Ok(layout)
+}
+
+/// In the first format the known set was a table sorted by id. Its rows become chunks of one entry.
+async fn make_known_a_log(conn: &mut SqliteConnection, layout: &ModelLayout) -> Result<(), DatabaseError> {
+    let (sorted,): (i64,) = sqlx::query_as("SELECT count(*) FROM pragma_table_info(?1) WHERE name = 'hash'")
+        .bind(format!("{PREFIX}known_{}", layout.number))
+        .fetch_one(&mut *conn)
+        .await?;
+    if sorted == 0 {
+        return Ok(());
+    }
+    let former = format!("\"{PREFIX}known_former\"");
+    execute(conn, format!("ALTER TABLE {} RENAME TO {former}", layout.known)).await?;
+    execute(conn, known_ddl(&layout.known)).await?;
+    let copy = format!(
+        "INSERT INTO {}(entries) SELECT CAST(id || hash AS BLOB) FROM {former}",
+        layout.known
+    );
+    execute(conn, copy).await?;
+    execute(conn, format!("DROP TABLE {former}")).await
 }
 
 async fn pending(conn: &mut SqliteConnection, layout: &ModelLayout) -> Result<i64, DatabaseError> {

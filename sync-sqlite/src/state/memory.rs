@@ -6,12 +6,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use ditto_sync_core::{column::ColumnValue, id::DocumentId, live::Origin, repository::RepositoryError};
+use ditto_sync_core::{
+    column::ColumnValue, hash::ContentHash, id::DocumentId, live::Origin, repository::RepositoryError,
+};
 
 use super::{Fault, ModelSql, Persisted};
 use crate::{
     connection::Transaction,
-    known::{self, Known, KnownWrite},
+    known::{self, Known, KnownWrite, LogStep},
     native::Native,
     outbox::Outbox,
     quarantine::Troubles,
@@ -26,12 +28,16 @@ pub(crate) struct Memory {
     known_writes: Vec<KnownWrite>,
     /// How many of them are in the database already.
     known_written: usize,
+    /// What this transaction does to their logs otherwise, by position of the model.
+    log_steps: Vec<(usize, LogStep)>,
     doubtful: bool,
     known_doubtful: bool,
     /// No draft has looked at the rows in quarantine since the start.
     fresh: bool,
     /// The schema that the tables were last checked against.
     schema: Option<i64>,
+    /// Some table of the database refers to another one.
+    foreign_keys: bool,
     /// Reading has changed outbox entries: even a transaction that found nothing to do has to be committed.
     settled_entries: bool,
 }
@@ -67,6 +73,13 @@ pub(crate) struct Seeding {
     pub(crate) ended: bool,
 }
 
+impl ModelMemory {
+    /// Whether the document of this row has to be looked at even if it is the known one.
+    pub(crate) fn asks_for_look(&self, id: u128) -> bool {
+        self.troubles.concern_inbound(id) || self.outbox.is_missed(id) || self.vanished.contains(&id)
+    }
+}
+
 impl Memory {
     pub(crate) fn new(models: usize, persisted: Persisted) -> Self {
         Self {
@@ -76,11 +89,13 @@ impl Memory {
             persisted,
             known_writes: Vec::new(),
             known_written: 0,
+            log_steps: Vec::new(),
             // Outboxes and troubles have not been read yet.
             doubtful: true,
             known_doubtful: false,
             fresh: true,
             schema: None,
+            foreign_keys: true,
             settled_entries: false,
         }
     }
@@ -121,6 +136,7 @@ impl Memory {
         self.forget_doubtful_known();
         self.known_writes.clear();
         self.known_written = 0;
+        self.log_steps.clear();
     }
 
     pub(super) fn forget_doubtful_known(&mut self) {
@@ -163,6 +179,12 @@ impl Memory {
         let mut refresh = native.prepare("SELECT count(*) FROM main.sqlite_schema")?;
         refresh.step()?;
         drop(refresh);
+        let mut refers = native.prepare(
+            "SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE '%references%')",
+        )?;
+        refers.step()?;
+        self.foreign_keys = refers.column_i64(0) != 0;
+        drop(refers);
         for (memory, sql) in self.models.iter_mut().zip(models) {
             memory.unusable = None;
             for statement in [&sql.select_row, &sql.insert_row] {
@@ -179,6 +201,11 @@ impl Memory {
         }
         self.schema = Some(schema);
         Ok(())
+    }
+
+    /// Whether a row of this database may refer to another one, so that a transaction may end with rows that have no parent.
+    pub(crate) fn has_foreign_keys(&self) -> bool {
+        self.foreign_keys
     }
 
     /// Reads the outbox entries that are new.
@@ -204,6 +231,14 @@ impl Memory {
             .known
             .as_ref()
             .expect("known sets are loaded before they are asked")
+    }
+
+    /// Whether row and document are certain to have agreed on this content last, and nothing is wrong with either.
+    pub(crate) fn agrees(&self, model: usize, id: u128, hash: ContentHash) -> bool {
+        let of_model = &self.models[model];
+        let certain = !self.doubtful && !self.known_doubtful;
+        let known = of_model.known.as_ref().filter(|_| certain);
+        known.is_some_and(|known| known.get(id) == Some(hash)) && !of_model.asks_for_look(id)
     }
 
     /// We are changing this row: who listens is told, once that is committed.
@@ -237,15 +272,18 @@ impl Memory {
         models: &[ModelSql],
         rows_max: usize,
     ) -> Result<bool, Fault> {
-        let pending = &mut self.known_writes[self.known_written..];
-        // Neighbours land on the same pages. Stable: of several changes of one id the last one counts.
-        pending.sort_by_key(|write| (write.model, write.id));
-        let end = pending.len().min(rows_max);
-        let slice = &pending[..end];
+        let pending = &self.known_writes[self.known_written..];
+        let slice = &pending[..pending.len().min(rows_max)];
         for writes in slice.chunk_by(|one, other| one.model == other.model) {
-            known::write(native, &models[writes[0].model], writes)?;
+            let (model, sql) = (writes[0].model, &models[writes[0].model]);
+            let stepped = self.log_steps.iter().any(|(of, _)| *of == model);
+            if let Some(known) = self.models[model].known.as_ref().filter(|_| !stepped) {
+                let step = known.rewrite_some(native, &sql.known, pending.len())?;
+                self.log_steps.push((model, step));
+            }
+            known::append(native, &sql.known, writes)?;
         }
-        self.known_written += end;
+        self.known_written += slice.len();
         Ok(self.known_written < self.known_writes.len())
     }
 
@@ -261,6 +299,11 @@ impl Memory {
         for write in self.known_writes.drain(..) {
             if let Some(known) = &mut self.models[write.model].known {
                 known.merge(write);
+            }
+        }
+        for (model, step) in self.log_steps.drain(..) {
+            if let Some(known) = &mut self.models[model].known {
+                known.take_step(step);
             }
         }
         self.known_written = 0;

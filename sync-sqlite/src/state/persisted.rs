@@ -224,14 +224,18 @@ impl Persisted {
         assert!(self.in_flight.is_none(), "one intent is in flight at a time");
         let sequence = intent.batch.sequence;
         let mut insert = native.prepare(&format!(
-            "INSERT INTO main.ditto_sync_intents (sequence, previous, state, payload) VALUES (?1, ?2, {IN_FLIGHT}, ?3)"
+            "INSERT INTO main.ditto_sync_intents (sequence, previous, state) VALUES (?1, ?2, {IN_FLIGHT})"
         ))?;
         insert.bind_i64(1, codec::sequence_to_sql(sequence))?;
         match self.acknowledged {
             Some(previous) => insert.bind_i64(2, codec::sequence_to_sql(previous))?,
             None => insert.bind_null(2)?,
         }
-        insert.bind_blob(3, &codec::encode_intent(intent))?;
+        insert.run()?;
+        let mut insert =
+            native.prepare("INSERT INTO main.ditto_sync_payloads (sequence, payload) VALUES (?1, ?2)")?;
+        insert.bind_i64(1, codec::sequence_to_sql(sequence))?;
+        insert.bind_blob(2, &codec::encode_intent(intent))?;
         insert.run()?;
         self.next_sequence = sequence + 1;
         put(native, NEXT_SEQUENCE, Some(&self.next_sequence))?;
@@ -254,6 +258,7 @@ impl Persisted {
             "DELETE FROM main.ditto_sync_intents WHERE sequence NOT IN
              (SELECT sequence FROM main.ditto_sync_intents ORDER BY sequence DESC LIMIT {RETAINED_MAX})"
         ))?;
+        drop_payloads(native)?;
         self.set_acknowledged(native, Some(sequence))
     }
 
@@ -262,6 +267,7 @@ impl Persisted {
         native.execute(&format!(
             "DELETE FROM main.ditto_sync_intents WHERE state = {IN_FLIGHT}"
         ))?;
+        drop_payloads(native)?;
         self.in_flight = None;
         Ok(())
     }
@@ -269,6 +275,7 @@ impl Persisted {
     /// All intents are forgotten, and batch ids start anew under another name.
     pub(crate) fn new_life(&mut self, native: &Native<'_>) -> Result<(), Fault> {
         native.execute("DELETE FROM main.ditto_sync_intents")?;
+        drop_payloads(native)?;
         self.in_flight = None;
         self.set_acknowledged(native, None)?;
         self.replica = new_replica(native)?;
@@ -309,7 +316,8 @@ impl Persisted {
     pub(crate) fn forget_retained(native: &Native<'_>, sequence: u64) -> Result<(), NativeError> {
         let mut delete = native.prepare("DELETE FROM main.ditto_sync_intents WHERE sequence = ?1")?;
         delete.bind_i64(1, codec::sequence_to_sql(sequence))?;
-        delete.run()
+        delete.run()?;
+        drop_payloads(native)
     }
 
     fn set_cursor(
@@ -367,8 +375,15 @@ fn new_replica(native: &Native<'_>) -> Result<ReplicaId, Fault> {
     Ok(replica)
 }
 
+/// Payloads go with their intents. They have a table of their own, because an update of any column writes a row anew, and an intent may have hundreds of kilobytes.
+fn drop_payloads(native: &Native<'_>) -> Result<(), NativeError> {
+    native.execute(
+        "DELETE FROM main.ditto_sync_payloads WHERE sequence NOT IN (SELECT sequence FROM main.ditto_sync_intents)",
+    )
+}
+
 fn load_intent(native: &Native<'_>, models: &[ModelSql], sequence: u64) -> Result<Option<Intent>, Fault> {
-    let mut select = native.prepare("SELECT payload FROM main.ditto_sync_intents WHERE sequence = ?1")?;
+    let mut select = native.prepare("SELECT payload FROM main.ditto_sync_payloads WHERE sequence = ?1")?;
     select.bind_i64(1, codec::sequence_to_sql(sequence))?;
     if !select.step()? {
         return Ok(None);

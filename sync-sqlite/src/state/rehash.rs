@@ -20,7 +20,7 @@ pub(super) fn read_all(native: &Native<'_>, sql: &ModelSql) -> Result<(Known, Ou
     let mut known = Known::default();
     let mut after = None;
     loop {
-        after = known.load_slice(native, sql, after)?;
+        after = known.load_slice(native, &sql.known, after)?;
         if after.is_none() {
             break;
         }
@@ -91,8 +91,7 @@ pub(super) fn hash_again(native: &Native<'_>, sql: &ModelSql, new_fields: &[usiz
     }
     native.execute(&format!("DELETE FROM {}", sql.known))?;
     writes.retain(|write| write.hash.is_some());
-    writes.sort_by_key(|write| write.id);
-    known::write(native, sql, &writes)?;
+    known::append(native, &sql.known, &writes)?;
     Ok(())
 }
 

@@ -192,7 +192,7 @@ impl World {
     fn may_wait(&self, (number, id): (usize, &DocumentId), image: Option<Option<&Image>>) -> bool {
         let (device, shape) = (&self.devices[number], self.family.of(id));
         let Some(image) = image else { return true };
-        let refused = image.is_some_and(|image| self.family.refuses(number, shape, image));
+        let refused = device.strict && image.is_some_and(|image| self.family.refuses(shape, image));
         let parent = image.and_then(|image| self.family.parent(id, image));
         let orphaned = parent.is_some_and(|parent| {
             let model = self.family.of(parent).model;

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     memory_repository::{MemoryRepository, Snapshot},
-    memory_store::MemoryStore,
+    memory_store::{MemoryStore, Tags},
 };
 
 /// One device. Repository and store survive a crash, the coordinator does not.
@@ -37,10 +37,12 @@ pub(crate) struct Device {
     number: usize,
     pub(crate) repository: MemoryRepository,
     pub(crate) store: MemoryStore,
+    /// Its tables have constraints that those of other devices lack. A copy of the database has them too.
+    pub(crate) strict: bool,
     pub(crate) sides: ScopeSides,
     pub(crate) notes: Arc<Mutex<Notes>>,
-    /// An old copy of the database file, what its rows had met, and the newest change then.
-    pub(crate) saved: Option<(Snapshot, Notes, u32)>,
+    /// An old copy of the database file, what its rows had met, and all changes made until then.
+    pub(crate) saved: Option<(Snapshot, Notes, Tags)>,
     /// Transactions that will fail.
     pub(crate) faults: Arc<Mutex<usize>>,
     shared: Shared,
@@ -90,6 +92,7 @@ impl Device {
             process: Process::none(),
             repository,
             store,
+            strict: Family::is_strict(number),
             sides,
             notes,
             saved: None,

@@ -97,7 +97,7 @@ impl Family {
         let repository = MemoryRepository::new(seed);
         let Some(key) = self.key else { return repository };
         let repository = repository.with_foreign_key(key);
-        match device == STRICT_DEVICE {
+        match Self::is_strict(device) {
             true => self.tables.iter().fold(repository, |repository, shape| {
                 let strict = shape.clone();
                 repository.with_check(shape.model, "no bad b", move |image| !strict.is_refused(image))
@@ -106,9 +106,14 @@ impl Family {
         }
     }
 
-    /// Whether the table of this device takes such a row.
-    pub(crate) fn refuses(&self, device: usize, shape: &Shape, image: &Image) -> bool {
-        self.is_related() && device == STRICT_DEVICE && shape.is_refused(image)
+    /// Whether this device begins with strict tables.
+    pub(crate) fn is_strict(device: usize) -> bool {
+        device == STRICT_DEVICE
+    }
+
+    /// Whether strict tables refuse such a row.
+    pub(crate) fn refuses(&self, shape: &Shape, image: &Image) -> bool {
+        self.is_related() && shape.is_refused(image)
     }
 
     pub(crate) fn scopes(&self, sides: ScopeSides) -> Scopes {

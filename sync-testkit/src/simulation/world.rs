@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use ditto_sync_core::limits::QUARANTINE_RETRY_LAST;
+
 use super::{
     Invariant, Violation,
     change::Change,
@@ -23,6 +25,13 @@ const ROUNDS_MAX: usize = 400;
 pub(super) const POLLS_MAX: usize = 20_000;
 /// Times that waiting may be cut short before it counts as a livelock.
 const WAITS_MAX: usize = 60;
+
+/// How often waiting was cut short, and by how much in all.
+#[derive(Debug, Default)]
+struct Waits {
+    count: usize,
+    time: Duration,
+}
 
 /// A run of a simulation.
 pub(crate) struct World {
@@ -267,16 +276,21 @@ impl World {
     }
 
     fn save(&mut self, device: usize) -> bool {
-        let newest = self.ledger().events.keys().next_back().copied().unwrap_or(0);
+        let tags = self
+            .ledger()
+            .events
+            .keys()
+            .map(|tag| Tags::one(*tag))
+            .fold(Tags::default(), Tags::union);
         let device = &mut self.devices[device];
         let notes = lock(&device.notes).clone();
-        device.saved = Some((device.repository.snapshot(), notes, newest));
+        device.saved = Some((device.repository.snapshot(), notes, tags));
         true
     }
 
     fn restore(&mut self, number: usize) -> bool {
         let device = &mut self.devices[number];
-        let Some((snapshot, notes, newest)) = &device.saved else {
+        let Some((snapshot, notes, before)) = &device.saved else {
             return false;
         };
         for event in lock(&self.ledger).events.values_mut() {
@@ -285,7 +299,7 @@ impl World {
                 .store
                 .witnessed(self.family.of(&event.id).model.collection(), &event.id)
                 .contains(event.tag);
-            event.void |= event.device == number && event.tag > *newest && !reached;
+            event.void |= event.device == number && !before.contains(event.tag) && !reached;
         }
         device.repository = device.repository.restore(snapshot);
         *lock(&device.notes) = notes.clone();
@@ -319,20 +333,21 @@ impl World {
         let mut notes = lock(&self.devices[from].notes).clone();
         // The copy is a new repository, which counts its writes from none.
         (notes.frontiers, notes.cursors) = (0, 0);
-        let sides = self.devices[from].sides;
+        let (sides, strict) = (self.devices[from].sides, self.devices[from].strict);
         self.hub.lose_store(&self.devices[to].name);
         let device = &mut self.devices[to];
         device.repository = repository;
         *lock(&device.notes) = notes;
         device.saved = None;
         device.sides = sides;
+        device.strict = strict;
         Ok(self.crash(to))
     }
 
     /// Lets everything happen that has to, until nothing has.
     pub(crate) fn drain(&mut self) -> Result<(), Violation> {
         self.network().heal_all();
-        let mut waits = 0;
+        let mut waits = Waits::default();
         for _ in 0..ROUNDS_MAX {
             let mut busy = false;
             for device in 0..self.devices.len() {
@@ -362,7 +377,7 @@ impl World {
     }
 
     /// Everything was exchanged: whoever still waits for that may go on, and pauses are over.
-    fn wake_who_waits(&mut self, waits: &mut usize) -> Result<bool, Violation> {
+    fn wake_who_waits(&mut self, waits: &mut Waits) -> Result<bool, Violation> {
         // A store without frontiers cannot tell that it is complete; the user does.
         for device in &self.devices {
             if self.flavor == Flavor::Ditto && device.is_awaiting_peer() {
@@ -372,13 +387,26 @@ impl World {
         let Some(time) = self.clock.until_next() else {
             return Ok(false);
         };
-        *waits += 1;
-        if *waits > WAITS_MAX {
+        waits.count += 1;
+        waits.time += time;
+        if waits.time > 2 * QUARANTINE_RETRY_LAST && self.is_any_waiting() {
+            // Documents that nobody mends are looked at for ever. Each has had its turn.
+            return Ok(false);
+        }
+        if waits.count > WAITS_MAX && !self.is_any_waiting() {
             let text = "somebody waits for ever".to_owned();
             return Err(Violation::new(Invariant::Livelock, text));
         }
         self.clock.advance(time);
         Ok(true)
+    }
+
+    /// Whether some device has set a document aside.
+    fn is_any_waiting(&self) -> bool {
+        self.devices.iter().any(|device| {
+            let mut ids = self.family.ids();
+            ids.any(|id| device.repository.is_waiting(self.family.of(id).model, id))
+        })
     }
 
     fn note_losses(&self) {

@@ -106,6 +106,24 @@ fn a_document_in_quarantine_that_is_gone_is_forgotten() {
     }
 }
 
+/// Another program made a document unreadable and moved it out of the scope in one write, while its row had a change: no observation told when it was mended.
+#[test]
+fn a_document_in_quarantine_that_moved_away_is_looked_at_until_it_is_mended() {
+    if let Err(failure) = related().run(Flavor::Ditto, 5584) {
+        panic!("{failure}");
+    }
+}
+
+/// Two that were no bugs but of the simulation: a copy of a database has its constraints too, and what an old copy lacks is not told by numbers that also count downwards.
+#[test]
+fn copies_of_databases_are_judged_by_what_they_hold() {
+    for seed in [9545, 33_504] {
+        if let Err(failure) = related().run(Flavor::Ditto, seed) {
+            panic!("{failure}");
+        }
+    }
+}
+
 #[test]
 fn other_models_are_simulated_too() {
     Simulation::new(&STOCK)

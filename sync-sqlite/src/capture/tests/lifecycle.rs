@@ -115,7 +115,7 @@ async fn another_id_is_refused_while_changes_are_pending() {
     )
     .await;
     let changed = model("t", &[text("code")], &[text("id"), nullable::<i64>("v")]);
-    bed.run("UPDATE t SET v = 2; INSERT INTO ditto_sync_known_1 VALUES (x'00', x'00')")
+    bed.run("UPDATE t SET v = 2; INSERT INTO ditto_sync_known_1(entries) VALUES (zeroblob(32))")
         .await;
     let error = prepare(&mut bed.conn, &[changed], "test.db").await.unwrap_err();
     assert!(
@@ -140,10 +140,43 @@ async fn bookkeeping_of_the_future_is_refused() {
             found,
             supported,
         } => {
-            assert_eq!((path.as_str(), found, supported), ("till.db", 99, 1));
+            assert_eq!((path.as_str(), found, supported), ("till.db", 99, 2));
         }
         other => panic!("{other}"),
     }
+}
+
+#[tokio::test]
+async fn bookkeeping_of_the_first_format_is_carried_over() {
+    let mut bed = Bed::items(FORMS[0]).await;
+    bed.run(
+        "DROP TABLE ditto_sync_known_1; CREATE TABLE ditto_sync_known_1(id BLOB PRIMARY KEY NOT NULL, hash BLOB NOT NULL) WITHOUT ROWID;
+         INSERT INTO ditto_sync_known_1 VALUES (x'00112233445566778899aabbccddee00', x'0f0e0d0c0b0a09080706050403020100'), (zeroblob(16), zeroblob(16));
+         DROP TABLE ditto_sync_payloads; DROP TABLE ditto_sync_intents;
+         CREATE TABLE ditto_sync_intents(sequence INTEGER PRIMARY KEY, previous INTEGER, state INTEGER NOT NULL, payload BLOB NOT NULL);
+         INSERT INTO ditto_sync_intents VALUES (1, NULL, 1, x'01'), (2, 1, 0, x'0002');
+         UPDATE ditto_sync_meta SET value = 1 WHERE key = 'format'",
+    )
+    .await;
+    bed.prepare(&[items()]).await;
+    for (found, expected) in [
+        (
+            "SELECT count(*) FROM ditto_sync_known_1 WHERE typeof(entries) = 'blob' AND length(entries) = 32",
+            2,
+        ),
+        (
+            "SELECT count(*) FROM ditto_sync_known_1 WHERE hex(entries) = '00112233445566778899AABBCCDDEE000F0E0D0C0B0A09080706050403020100'",
+            1,
+        ),
+        (
+            "SELECT count(*) FROM ditto_sync_intents AS i JOIN ditto_sync_payloads AS p USING (sequence) WHERE (i.sequence, i.state, hex(p.payload)) IN ((1, 1, '01'), (2, 0, '0002'))",
+            2,
+        ),
+        ("SELECT count(*) FROM sqlite_schema WHERE name LIKE '%former%'", 0),
+    ] {
+        assert_eq!(bed.number(found).await, expected, "{found}");
+    }
+    assert!(!bed.layouts[0].rehash && !bed.layouts[0].reinstalled);
 }
 
 #[tokio::test]
