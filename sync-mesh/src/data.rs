@@ -13,5 +13,5 @@ mod shard;
 pub(crate) use self::{
     name::{id_of, root_name},
     row::{Author, Row},
-    shard::{Chunk, Shard, ShardError},
+    shard::{Chunk, Searched, Shard, ShardError},
 };

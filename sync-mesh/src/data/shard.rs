@@ -19,8 +19,8 @@ use loro::{
 };
 use smol_str::SmolStr;
 
-pub(crate) use self::chunk::Chunk;
 use self::guard::guarded;
+pub(crate) use self::{chunk::Chunk, overwriting::Searched};
 use super::{digest::digest, name::id_of, row::Row};
 
 /// One Loro document.

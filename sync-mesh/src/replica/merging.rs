@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 
 use super::{Open, Replica, random_peer};
 use crate::{
-    data::{Chunk, Shard, ShardError, id_of},
+    data::{Chunk, Searched, Shard, ShardError, id_of},
     disk::{Change, Replacement},
     error,
     limits::OVERWRITTEN_MAX,
@@ -66,8 +66,10 @@ impl Replica {
         let names = imported.touched.into_iter().filter(|name| id_of(name).is_some());
         self.doubtful = true;
         let rows = open.touch(names.map(SmolStr::from), &mut self.position, false);
+        let mut searched = Searched::default();
         for touch in &rows {
-            if let Some(lost) = open.own_writes.overwritten(&open.shard, &touch.name, &before) {
+            let since = (&before, &mut searched);
+            if let Some(lost) = open.own_writes.overwritten(&open.shard, &touch.name, since) {
                 self.overwritten
                     .push_back((touch.position, open.collection.clone(), lost));
             }

@@ -11,7 +11,7 @@ use loro::{ID, VersionVector};
 use smol_str::SmolStr;
 
 use crate::{
-    data::{Shard, id_of},
+    data::{Searched, Shard, id_of},
     limits::OWN_WRITES_MAX,
 };
 
@@ -51,7 +51,7 @@ impl OwnWrites {
         &mut self,
         shard: &Shard,
         name: &SmolStr,
-        before: &VersionVector,
+        (before, searched): (&VersionVector, &mut Searched),
     ) -> Option<Overwritten> {
         let writer = self.read.0;
         let fields = self.rows.get_mut(name)?;
@@ -63,7 +63,7 @@ impl OwnWrites {
                 return true;
             }
             let by = document.is_some().then_some(field);
-            if shard.is_written_blindly((name, by), ID::new(writer, *operation), before) {
+            if shard.is_written_blindly((name, by), ID::new(writer, *operation), (before, searched)) {
                 lost.push(OverwrittenField {
                     field: field.clone(),
                     ours: ours.clone(),

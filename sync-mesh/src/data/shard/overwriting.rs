@@ -1,5 +1,7 @@
 //! Who wrote what in a shard, and what they had seen: needed to tell that a value was replaced by somebody who did not know it.
 
+use std::collections::HashMap;
+
 use ditto_sync_core::{document::FieldName, value::Value};
 use loro::{ID, IdSpan, VersionVector};
 
@@ -25,6 +27,10 @@ pub(crate) struct FieldWrite {
     pub(crate) operation: i32,
     pub(crate) value: Value,
 }
+
+/// Of each editor, the newest of its operations after some version that set a key of a row. Read once for all rows of an import, because it takes as long as the operations are many.
+#[derive(Debug, Default)]
+pub(crate) struct Searched(HashMap<u64, HashMap<(String, String), i32>>);
 
 impl Shard {
     /// The values that a writer has set with its operations from `start` on; counters left out, they only add up.
@@ -53,7 +59,7 @@ impl Shard {
         &self,
         (row, field): (&str, Option<&FieldName>),
         seen: ID,
-        before: &VersionVector,
+        (before, searched): (&VersionVector, &mut Searched),
     ) -> bool {
         let key = match field {
             Some(field) => Key::Register(field.clone()),
@@ -70,12 +76,15 @@ impl Shard {
         let newest = ID::new(editor, end - 1);
         let written = (end - start <= SEARCHED_MAX)
             .then(|| {
-                let operations = operations(&self.document, IdSpan::new(editor, start, end));
-                let found = operations
-                    .into_iter()
-                    .rev()
-                    .find(|(_, _, name, other, _)| name == row && *other == key);
-                found.map(|(operation, ..)| ID::new(editor, operation))
+                let newest = searched.0.entry(editor).or_insert_with(|| {
+                    let operations = operations(&self.document, IdSpan::new(editor, start, end));
+                    let newest = operations
+                        .into_iter()
+                        .map(|(operation, _, row, key, _)| ((row, key), operation));
+                    newest.collect()
+                });
+                let found = newest.get(&(row.to_owned(), key));
+                found.map(|operation| ID::new(editor, *operation))
             })
             .flatten()
             .unwrap_or(newest);
