@@ -1,4 +1,4 @@
-//! Documents into rows: [`apply`].
+//! Documents into rows: [`apply`]; and which of them change nothing: [`agrees`].
 //!
 //! A batch becomes transactions of bounded size, each of them slices between which the task yields. Inside a transaction a [`pass`](pass::Pass) goes over
 //! the rows; what a constraint refuses is tried once more after everything else, and then parked or quarantined. Not here: what a document
@@ -11,7 +11,11 @@ pub(crate) mod restore;
 mod row;
 mod work;
 
-use ditto_sync_core::repository::{Applied, InboundBatch, Mark, Quarantined, RepositoryError, RowRef, Way};
+use ditto_sync_core::{
+    hash::{ContentHash, IdHash},
+    id::DocumentId,
+    repository::{Applied, InboundBatch, Mark, Quarantined, RepositoryError, RowRef, Way},
+};
 
 use self::{
     pass::{Failure, Pass},
@@ -19,7 +23,7 @@ use self::{
 };
 use crate::{
     connection::{Durability, Reader, Transaction, Writer},
-    known::KnownWrite,
+    known::{KnownWrite, id_key},
     native::Native,
     quarantine::{self, Record},
     state::{Fault, Memory, Session, on_native},
@@ -35,17 +39,8 @@ pub(crate) async fn apply(
 ) -> Result<Applied, RepositoryError> {
     let mut memory = session.memory().await;
     let mut work = work::in_order(session, batch.items)?;
-    session
-        // Of all models: what leaves the scope may take rows of others along.
-        .load_known(reader, &mut memory, session.order())
-        .await?;
-    if memory.is_doubtful() {
-        // What is parked is not known before a transaction has looked.
-        let transaction = session
-            .begin(writer, &mut memory, (ACTION, Durability::Normal))
-            .await?;
-        memory.end_unchanged(transaction).await?;
-    }
+    // Of all models: what leaves the scope may take rows of others along.
+    end_doubts(session, (writer, reader), (&mut memory, session.order())).await?;
     let offered = work.len();
     work.retain(|work| !work.is_settled(&memory));
     let mut applying = Applying {
@@ -68,6 +63,37 @@ pub(crate) async fn apply(
         applying.all(&mut memory, &work).await?;
     }
     Ok(applying.applied)
+}
+
+/// Which documents of a model are what their rows agreed on last, and are no trouble.
+pub(crate) async fn agrees(
+    session: &Session,
+    connections: (&Writer, &Reader),
+    (model, documents): (usize, &[(&DocumentId, ContentHash)]),
+) -> Result<Vec<bool>, RepositoryError> {
+    let mut memory = session.memory().await;
+    end_doubts(session, connections, (&mut memory, &[model])).await?;
+    let documents = documents.iter();
+    Ok(documents
+        .map(|(id, hash)| memory.agrees(model, id_key(IdHash::of(id)), *hash))
+        .collect())
+}
+
+/// Makes sure that memory holds what the database does, with the known sets of these models.
+async fn end_doubts(
+    session: &Session,
+    (writer, reader): (&Writer, &Reader),
+    (memory, models): (&mut Memory, &[usize]),
+) -> Result<(), RepositoryError> {
+    session.load_known(reader, memory, models).await?;
+    if memory.is_doubtful() {
+        // What is parked is not known before a transaction has looked.
+        let transaction = session
+            .begin(writer, memory, (ACTION, Durability::Normal))
+            .await?;
+        memory.end_unchanged(transaction).await?;
+    }
+    Ok(())
 }
 
 /// A batch being applied.

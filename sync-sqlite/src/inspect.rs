@@ -1,11 +1,11 @@
-//! What is where, without changing anything: [`agrees`], [`unseen`], [`parked`], [`pending`].
+//! What is where, without changing anything: [`unseen`], [`parked`], [`pending`].
 
 use std::collections::HashSet;
 
 use ditto_sync_core::{
     column::ColumnValue,
     descriptor::ModelDescriptor,
-    hash::{ContentHash, IdHash},
+    hash::IdHash,
     id::{DocumentId, IdList},
     repository::{PendingCount, RepositoryError, RowRef},
 };
@@ -22,20 +22,6 @@ use crate::{
 
 /// Keys read in one go.
 const SLICE_KEYS: usize = 2048;
-
-/// Which documents memory alone tells to be what their rows agreed on last. While that is in doubt, or not read yet, none.
-pub(crate) async fn agrees(
-    session: &Session,
-    model: &'static ModelDescriptor,
-    documents: &[(&DocumentId, ContentHash)],
-) -> Result<Vec<bool>, RepositoryError> {
-    let model = session.position(model)?;
-    let memory = session.memory().await;
-    let documents = documents.iter();
-    Ok(documents
-        .map(|(id, hash)| memory.agrees(model, id_key(IdHash::of(id)), *hash))
-        .collect())
-}
 
 /// The ids of rows, of known documents whose rows are gone, and of documents that did not come in, that are not in `seen`.
 ///

@@ -284,7 +284,8 @@ impl Repository for SqliteRepository {
         documents: &[(&DocumentId, ContentHash)],
     ) -> Result<Vec<bool>, RepositoryError> {
         let session = self.inner.session()?;
-        inspect::agrees(&session, model, documents).await
+        let model = session.position(model)?;
+        apply::agrees(&session, self.inner.connections(), (model, documents)).await
     }
 
     async fn unseen(

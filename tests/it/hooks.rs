@@ -112,6 +112,31 @@ async fn a_hook_that_panics_puts_its_document_into_quarantine_and_holds_nobody_u
     pair.close().await;
 }
 
+/// What this device has sent comes back to it when the row has changed again: that is no news, whatever the hook would say of it.
+#[tokio::test]
+async fn the_hook_is_not_asked_about_what_the_row_agreed_on() {
+    let pair = Pair::new(SCHEMA, registry).await;
+    pair.on_left(&format!(
+        "INSERT INTO prices VALUES (1, {UNLUCKY}, NULL, 0), (2, -2, NULL, 0)"
+    ))
+    .await;
+    settled(&pair.left).await;
+    pair.right
+        .reports("prices", |status| status.quarantined == 1)
+        .await;
+    pair.left.sync.pause().await.expect("it pauses");
+    pair.on_left("UPDATE prices SET amount = 1 WHERE id = 1; UPDATE prices SET note = 'still', amount = 2 WHERE id = 2")
+        .await;
+    // The documents are compared with the rows before anything is sent.
+    pair.left.sync.resume().await.expect("it resumes");
+    pair.both_hold(PRICES, &["1,1,NULL,0", "2,2,'still',0"]).await;
+    settled(&pair.left).await;
+    pair.left
+        .reports("prices", |status| status.quarantined == 0 && status.declined == 0)
+        .await;
+    pair.close().await;
+}
+
 #[tokio::test]
 async fn what_the_hook_does_not_observe_stays_away_and_leaves() {
     let pair = Pair::new(SCHEMA, registry).await;

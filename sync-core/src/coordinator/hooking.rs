@@ -9,7 +9,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use super::engine::Engine;
+use super::{SyncError, engine::Engine};
 use crate::{
     descriptor::{ModelDescriptor, RowError},
     document::Document,
@@ -58,15 +58,65 @@ impl Declined {
     }
 }
 
+/// What is known here of the rows that documents stand for, before their hook is asked.
+pub(super) struct Facts {
+    rows: Vec<Option<ReadRow>>,
+    /// Which documents are what their rows agreed on last.
+    agreed: Vec<bool>,
+}
+
+/// What is known of one of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fact<'a> {
+    row: Option<&'a ReadRow>,
+    agreed: bool,
+}
+
+impl Facts {
+    pub(super) fn at(&self, at: usize) -> Fact<'_> {
+        Fact {
+            row: self.rows.get(at).and_then(Option::as_ref),
+            agreed: self.agreed.get(at).copied().unwrap_or(false),
+        }
+    }
+}
+
 impl<R: Repository, S: DocumentStore> Engine<R, S> {
+    /// What has to be known before the hooks of a model are asked about these documents; `None` where there are no hooks.
+    pub(super) async fn facts_for_hooks(
+        &mut self,
+        model: &'static ModelDescriptor,
+        read: &[(&DocumentId, Option<Document>)],
+    ) -> Result<Option<Facts>, SyncError> {
+        if model.hooks().is_none() {
+            return Ok(None);
+        }
+        let ids: Vec<_> = read.iter().map(|(id, _)| (*id).clone()).collect();
+        let rows = self.repository.read_rows(model, &ids).await?;
+        let hash = |document: &Document| ContentHash::of_row(model, document).ok();
+        let hashes = read
+            .iter()
+            .map(|(id, document)| Some((*id, document.as_ref().and_then(hash)?)));
+        let hashes: Vec<_> = hashes.collect();
+        let asked: Vec<_> = hashes.iter().flatten().copied().collect();
+        let mut answers = self.repository.agrees(model, &asked).await?.into_iter();
+        let agreed = hashes
+            .iter()
+            .map(|hash| hash.is_some() && answers.next().unwrap_or(false));
+        let agreed = agreed.collect();
+        Ok(Some(Facts { rows, agreed }))
+    }
+
     /// What the document means for its row, by scope and hook. A hook that panics puts the document into quarantine, with the reason.
+    ///
+    /// The hook is asked about news: not about what the row says already, nor about what it agreed on last, as an own write that comes back after the row has changed again.
     pub(super) fn judge(
         &mut self,
         model: &'static ModelDescriptor,
         (id, document): (&DocumentId, Option<Document>),
-        row: Option<&ReadRow>,
+        fact: Option<Fact<'_>>,
     ) -> InboundItem {
-        let Some(hooks) = model.hooks() else {
+        let (Some(hooks), Some(fact)) = (model.hooks(), fact) else {
             return InboundItem::new(model, id.clone(), document, &self.setup.scopes);
         };
         let mut item = InboundItem::new(model, id.clone(), document.clone(), &self.setup.scopes);
@@ -74,8 +124,8 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         let (Some(document), Incoming::Present(remote)) = (document, &mut item.incoming) else {
             return item;
         };
-        let current = row.and_then(|row| row.as_ref().ok());
-        let is_news = current.is_none_or(|row| ContentHash::of(model, row) != remote.hash);
+        let current = fact.row.and_then(|row| row.as_ref().ok());
+        let is_news = !fact.agreed && current.is_none_or(|row| ContentHash::of(model, row) != remote.hash);
         if remote.belongs != Belongs::Here || !is_news {
             return item;
         }

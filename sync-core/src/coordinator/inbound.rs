@@ -112,18 +112,10 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         items: &mut Vec<InboundItem>,
     ) -> Result<(), SyncError> {
         let model = self.model(position);
-        // Only hooks ask for the rows.
-        let rows = match model.hooks() {
-            Some(_) => {
-                let ids: Vec<_> = read.iter().map(|(id, _)| (*id).clone()).collect();
-                self.repository.read_rows(model, &ids).await?
-            }
-            None => Vec::new(),
-        };
+        let facts = self.facts_for_hooks(model, &read).await?;
         items.reserve(read.len());
         for (at, (id, document)) in read.into_iter().enumerate() {
-            let row = rows.get(at).and_then(Option::as_ref);
-            let item = self.judge(model, (id, document), row);
+            let item = self.judge(model, (id, document), facts.as_ref().map(|facts| facts.at(at)));
             // While a replaced store has not caught up, absence says nothing.
             if !(self.state.await_peer && matches!(item.incoming, Incoming::Absent)) {
                 items.push(item);

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use ditto_sync_core::value::Value;
+use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 
 use super::{
     exchanging::{batch, disconnect, even, field, increment, insert, open, set_note, until},
@@ -57,6 +58,44 @@ async fn bring_back(is_noticed: bool) {
         field(&other, "s1", "quantity").await == Some(Value::Int(115))
     })
     .await;
+    disconnect(tasks).await;
+}
+
+/// Takes from a closed file what layout 2 has added to layout 1.
+async fn make_old(file: &Path) {
+    const BACK: &str = "ALTER TABLE store DROP COLUMN clean; ALTER TABLE store DROP COLUMN mark; ALTER TABLE store DROP COLUMN syncs;
+        DROP TABLE gap; DROP TABLE dropped; PRAGMA user_version = 1";
+    let options = SqliteConnectOptions::new().filename(file);
+    let mut connection = options.connect().await.expect("the file opens");
+    sqlx::raw_sql(BACK)
+        .execute(&mut connection)
+        .await
+        .expect("it is a file of layout 2");
+    connection.close().await.expect("it closes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_the_first_layout_goes_on() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (home, other) = (directory.path().join("one"), directory.path().join("other"));
+    let one = open(&home).await;
+    insert(&one, batch(1, 1), "s1").await;
+    one.close().await;
+    make_old(&home.join("mesh.sqlite")).await;
+    std::fs::remove_file(home.join("mesh.sqlite.life")).expect("it came with layout 2");
+    for sequence in 2..4 {
+        let one = open(&home).await;
+        increment(&one, batch(1, sequence), "s1", 1).await;
+        one.close().await;
+    }
+    let (one, other) = (open(&home).await, open(&other).await);
+    let tasks = wire(&one, &other);
+    for store in [&one, &other] {
+        until("all is there", async || {
+            field(store, "s1", "quantity").await == Some(Value::Int(12))
+        })
+        .await;
+    }
     disconnect(tasks).await;
 }
 
