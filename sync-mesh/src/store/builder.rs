@@ -55,7 +55,7 @@ impl MeshBuilder {
     }
 
     /// The secret that all devices of the mesh know, for those who hand it out themselves. Without it the first device makes one, and the others take it
-    /// from a [`Ticket`].
+    /// from a [`Ticket`](crate::Ticket).
     pub fn secret(mut self, secret: MeshSecret) -> Self {
         self.secret = Some(secret);
         self
