@@ -43,7 +43,8 @@ options:
   --name NAME       of this till (default: till); tills of one machine need different ones
   --join TICKET     the ticket that another till has printed; only needed once
   --dir DIRECTORY   where it keeps its files (default: one of this name among the temporary files)
-  --listen ADDRESS  such as 127.0.0.1:0 (default: all addresses of this machine, at a free port)";
+  --listen ADDRESS  such as 127.0.0.1:0 (default: all addresses of this machine, at a free port)
+  --mdns WORD       finds tills of the local network that are given the same word, without a ticket; needs `--features mdns`";
 
 const COMMANDS: &str = "\
   stock ARTICLE PIECES   put pieces on the shelf
@@ -59,17 +60,21 @@ struct Options {
     directory: PathBuf,
     listen: Option<SocketAddr>,
     join: Option<Ticket>,
+    /// What the secret of the mesh is made of.
+    mdns: Option<String>,
 }
 
 impl Options {
     fn parse(arguments: &[String]) -> Outcome<Self> {
         let (mut name, mut directory, mut listen, mut join) = ("till".to_owned(), None, None, None);
+        let mut mdns = None;
         for pair in arguments.chunks(2) {
             match pair {
                 [option, value] if option == "--name" => name.clone_from(value),
                 [option, value] if option == "--dir" => directory = Some(value.into()),
                 [option, value] if option == "--listen" => listen = Some(value.parse()?),
                 [option, value] if option == "--join" => join = Some(value.parse()?),
+                [option, value] if option == "--mdns" && cfg!(feature = "mdns") => mdns = Some(value.clone()),
                 _ => return Err(format!("`{}` is no option with a value\n{USAGE}", pair.join(" ")).into()),
             }
         }
@@ -80,8 +85,24 @@ impl Options {
             directory,
             listen,
             join,
+            mdns,
         })
     }
+}
+
+/// Tills of the local network that know the word. An app would hand out 32 random bytes: a word can be guessed.
+#[cfg(feature = "mdns")]
+fn found_by(store: MeshBuilder, word: &str) -> MeshBuilder {
+    let mut secret = [0; 32];
+    for (byte, of_word) in secret.iter_mut().zip(word.bytes()) {
+        *byte = of_word;
+    }
+    store.secret(MeshSecret::from_bytes(secret)).mdns()
+}
+
+#[cfg(not(feature = "mdns"))]
+fn found_by(store: MeshBuilder, _: &str) -> MeshBuilder {
+    store
 }
 
 /// Its database, its store, and the coordinator that keeps the two in step.
@@ -101,6 +122,9 @@ impl Till {
         let mut store = MeshStore::builder("corner-shop").directory(options.directory.join("mesh"));
         if let Some(address) = options.listen {
             store = store.listen(address);
+        }
+        if let Some(word) = &options.mdns {
+            store = found_by(store, word);
         }
         let store = store.open().await?;
         if let Some(ticket) = &options.join {

@@ -285,7 +285,8 @@ pub trait Repository: Send + Sync + 'static {
     }
 
     /// Which of these documents of `model`, by their hashes, are what their rows agreed on last, so that an [`apply`](Self::apply) of them, in scope, would find nothing to
-    /// do: echoes and re-deliveries. One answer for each id. Asked before rows are made of documents, so it should cost next to nothing; a repository that cannot tell says no.
+    /// do: echoes and re-deliveries. One answer for each id. Asked before rows are made of
+    /// documents, with hashes alone. It reads what it needs, as the sets of a table that was not asked about before; where it cannot be certain, it says no.
     ///
     /// # Errors
     /// When the database fails.

@@ -60,6 +60,10 @@ async fn run(options: &Options) -> Outcome<()> {
     if let Some(secret) = options.secret()? {
         builder = builder.secret(secret);
     }
+    #[cfg(feature = "mdns")]
+    if options.mdns {
+        builder = builder.mdns();
+    }
     let store = builder.open().await?;
     let served = serve(&store, options).await;
     // After an error too, so that peers do not have to wait for a time-out.

@@ -21,6 +21,7 @@ Stores and forwards for the devices of a ditto-sync mesh.
   --secret-file FILE    the secret of the mesh, 64 hexadecimal digits; or the environment variable DITTO_SYNC_SECRET.
                         Without it the hub makes one, or takes it from the ticket
   --ticket-file FILE    writes its own ticket there, readable by its user only: whoever has it can join
+  --mdns                announces itself in the local network, and finds devices of the mesh there. Only if built with the feature `mdns`
   --status-every SECONDS   how often it says how it is, beside when a peer comes or goes (default: 60)
   --json                says it as JSON, one object per line
 
@@ -43,6 +44,11 @@ pub(crate) struct Options {
     pub(crate) ticket_file: Option<PathBuf>,
     pub(crate) status_pause: Duration,
     pub(crate) json: bool,
+    #[cfg_attr(
+        not(feature = "mdns"),
+        expect(dead_code, reason = "cannot be asked for without the feature")
+    )]
+    pub(crate) mdns: bool,
     secret_file: Option<PathBuf>,
 }
 
@@ -61,6 +67,8 @@ pub(crate) enum OptionError {
         value: String,
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    #[error("`--mdns` was not built in: build the hub with `--features mdns`")]
+    NoMdns,
     #[error("the file of the secret cannot be read")]
     File(#[source] std::io::Error),
     #[error("the secret has to be 64 hexadecimal digits")]
@@ -80,6 +88,7 @@ impl Options {
             ticket_file: None,
             status_pause: Duration::from_secs(60),
             json: false,
+            mdns: false,
             secret_file: None,
         };
         while let Some(option) = arguments.next() {
@@ -89,6 +98,11 @@ impl Options {
                     options.json = true;
                     continue;
                 }
+                "--mdns" if cfg!(feature = "mdns") => {
+                    options.mdns = true;
+                    continue;
+                }
+                "--mdns" => return Err(OptionError::NoMdns),
                 _ if !option.starts_with("--") => return Err(OptionError::Unknown(option)),
                 _ => {}
             }
@@ -188,6 +202,15 @@ mod tests {
         assert_eq!(options.listen.len(), 2);
         assert_eq!(options.status_pause, Duration::from_secs(5));
         assert!(matches!(parse("--mesh m -h"), Err(_) | Ok(Wish::Help)));
+    }
+
+    #[test]
+    fn multicast_is_asked_for_or_was_not_built_in() {
+        let parsed = parse("--mesh m --dir d --mdns");
+        #[cfg(feature = "mdns")]
+        assert!(matches!(parsed, Ok(Wish::Run(options)) if options.mdns));
+        #[cfg(not(feature = "mdns"))]
+        assert!(matches!(parsed, Err(OptionError::NoMdns)));
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! How devices of a mesh reach each other: an iroh endpoint that listens, and a task for each device that is known. See [`Network`].
 //!
-//! QUIC with TLS 1.3 under public keys; no relay, no discovery service, no multicast. Not here: what is said once two devices trust each other (`exchange`).
+//! QUIC with TLS 1.3 under public keys; no relay, no discovery service, and no multicast unless it is asked for. Not here: what is said once two devices trust each other (`exchange`).
 
 mod book;
 mod connection;
 mod frames;
 pub(crate) mod fuzzing;
 mod handshake;
+#[cfg(feature = "mdns")]
+mod multicast;
 mod rendezvous;
 mod secret;
 mod ticket;
@@ -26,6 +28,8 @@ use iroh::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use self::connection::{decode_addresses, encode_addresses};
+#[cfg(feature = "mdns")]
+use self::multicast::Multicast;
 use self::{
     book::Book,
     connection::{ALPN, serve},
@@ -59,6 +63,10 @@ pub enum NetworkError {
     /// The endpoint could not be made.
     #[error("the endpoint of the mesh could not be made")]
     Bind(#[source] ditto_sync_core::error::Source),
+    /// Multicast is not to be had.
+    #[cfg(feature = "mdns")]
+    #[error("this device could not be announced in the local network: does it allow multicast?")]
+    Multicast(#[source] ditto_sync_core::error::Source),
 }
 
 /// The connections of one store. Dropping it ends them without a goodbye; [`close`](Self::close) says it.
@@ -97,6 +105,9 @@ pub(crate) struct Reach {
     pub(crate) relays: Vec<RelayUrl>,
     /// Where processes on this machine look for each other.
     pub(crate) rendezvous: Option<PathBuf>,
+    /// Whether devices of the local network are looked for.
+    #[cfg(feature = "mdns")]
+    pub(crate) multicast: bool,
 }
 
 impl Identity {
@@ -124,6 +135,11 @@ impl Network {
             .bind()
             .await
             .map_err(|error| NetworkError::Bind(error.into()))?;
+        #[cfg(feature = "mdns")]
+        let multicast = match identity.reach.multicast {
+            true => Some(Multicast::start(&endpoint, &identity.secret)?),
+            false => None,
+        };
         let introduction = Introduction {
             secret: identity.secret,
             trusted: false,
@@ -144,11 +160,19 @@ impl Network {
         };
         network.listen();
         network.meet();
+        #[cfg(feature = "mdns")]
+        if let Some(multicast) = multicast {
+            network.listen_to(multicast);
+        }
         Ok(network)
     }
 
     /// Shows this secret from now on, in connections to come.
     pub(crate) fn change_secret(&self, secret: MeshSecret) {
+        #[cfg(feature = "mdns")]
+        if self.shared.reach.multicast {
+            multicast::announce(&self.shared.endpoint, &secret);
+        }
         let mut introduction = self
             .shared
             .introduction

@@ -49,6 +49,7 @@ pub(super) struct Engine<R: Repository, S: DocumentStore> {
     pub(super) accepted: bool,
     /// Rows whose writes keep failing.
     pub(super) suspects: Suspects,
+    /// Documents in quarantine that no observation tells of.
     pub(super) strays: Strays,
     /// Of them, those that may have changed.
     pub(super) looks: VecDeque<RowRef>,

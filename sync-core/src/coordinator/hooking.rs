@@ -94,16 +94,9 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         let ids: Vec<_> = read.iter().map(|(id, _)| (*id).clone()).collect();
         let rows = self.repository.read_rows(model, &ids).await?;
         let hash = |document: &Document| ContentHash::of_row(model, document).ok();
-        let hashes = read
-            .iter()
-            .map(|(id, document)| Some((*id, document.as_ref().and_then(hash)?)));
-        let hashes: Vec<_> = hashes.collect();
-        let asked: Vec<_> = hashes.iter().flatten().copied().collect();
-        let mut answers = self.repository.agrees(model, &asked).await?.into_iter();
-        let agreed = hashes
-            .iter()
-            .map(|hash| hash.is_some() && answers.next().unwrap_or(false));
-        let agreed = agreed.collect();
+        let hashes = read.iter().map(|(_, document)| document.as_ref().and_then(hash));
+        let agreed = self.agreed(model, &ids, hashes.collect()).await?;
+        let agreed = agreed.iter().map(Option::is_some).collect();
         Ok(Some(Facts { rows, agreed }))
     }
 

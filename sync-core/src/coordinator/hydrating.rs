@@ -71,7 +71,6 @@ impl Hydrating {
         }
     }
 
-    /// Counts what a batch did.
     /// Documents of this collection are what their rows agreed on.
     pub(super) fn compared(&mut self, collection: &str, count: u64) {
         let reports = self
@@ -83,6 +82,7 @@ impl Hydrating {
         }
     }
 
+    /// Counts what a batch did.
     pub(super) fn count(&mut self, items: &[InboundItem], applied: &Applied) {
         for report in self
             .hydrations

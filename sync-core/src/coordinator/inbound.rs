@@ -82,7 +82,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     async fn fetch_news(&mut self, chunk: &Chunk) -> Result<(Vec<InboundItem>, Vec<Recognized>), SyncError> {
         let (mut items, mut all) = (Vec::new(), Vec::with_capacity(chunk.ids.len()));
         for (place, (position, ids)) in chunk.ids.iter().enumerate() {
-            let documents = self.store.fetch(self.model(*position), ids).await?;
+            let documents = self.read_documents(*position, ids).await?;
             let recognized = self.recognize((*position, place), ids, &documents).await?;
             let read = ids.iter().zip(documents).enumerate();
             let news = read.filter(|(at, _)| !recognized.has(*at)).map(|(_, read)| read);
@@ -96,12 +96,22 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     pub(super) async fn fetch(&mut self, chunk: &Chunk) -> Result<Vec<InboundItem>, SyncError> {
         let mut items = Vec::with_capacity(chunk.len());
         for (position, ids) in &chunk.ids {
-            let documents = self.store.fetch(self.model(*position), ids).await?;
-            debug_assert_eq!(documents.len(), ids.len(), "a fetch answers every id");
+            let documents = self.read_documents(*position, ids).await?;
             let read = ids.iter().zip(documents).collect();
             self.judge_all(*position, read, &mut items).await?;
         }
         Ok(items)
+    }
+
+    /// The current documents of these ids of a model, in their order.
+    async fn read_documents(
+        &mut self,
+        position: usize,
+        ids: &[DocumentId],
+    ) -> Result<Vec<Option<Document>>, SyncError> {
+        let documents = self.store.fetch(self.model(position), ids).await?;
+        debug_assert_eq!(documents.len(), ids.len(), "a fetch answers every id");
+        Ok(documents)
     }
 
     /// What these documents of a model mean for their rows.

@@ -4,6 +4,7 @@
 
 use super::{SyncError, engine::Engine, queue::Chunk};
 use crate::{
+    descriptor::ModelDescriptor,
     document::Document,
     hash::ContentHash,
     id::DocumentId,
@@ -55,23 +56,32 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 .then(|| ContentHash::of_row(model, document).ok())
                 .flatten()
         };
-        let mut hashes: Vec<_> = documents
-            .iter()
-            .map(|document| document.as_ref().and_then(hash))
-            .collect();
+        let hashes = documents.iter().map(|document| document.as_ref().and_then(hash));
+        recognized.hashes = self.agreed(model, ids, hashes.collect()).await?;
+        Ok(recognized)
+    }
+
+    /// Of these hashes of documents, those that their rows agreed on last; the others become `None`.
+    pub(super) async fn agreed(
+        &mut self,
+        model: &'static ModelDescriptor,
+        ids: &[DocumentId],
+        mut hashes: Vec<Option<ContentHash>>,
+    ) -> Result<Vec<Option<ContentHash>>, SyncError> {
         let asked = ids.iter().zip(&hashes);
         let asked: Vec<_> = asked.filter_map(|(id, hash)| Some((id, (*hash)?))).collect();
         if asked.is_empty() {
-            return Ok(recognized);
+            return Ok(hashes);
         }
-        let mut answers = self.repository.agrees(model, &asked).await?.into_iter();
-        for hash in hashes.iter_mut().filter(|hash| hash.is_some()) {
-            if !answers.next().unwrap_or(false) {
+        let answers = self.repository.agrees(model, &asked).await?;
+        debug_assert_eq!(answers.len(), asked.len(), "every question is answered");
+        let open = hashes.iter_mut().filter(|hash| hash.is_some());
+        for (hash, agrees) in open.zip(answers) {
+            if !agrees {
                 *hash = None;
             }
         }
-        recognized.hashes = hashes;
-        Ok(recognized)
+        Ok(hashes)
     }
 
     /// Tells of what was recognized, now that the rest of the chunk is in.

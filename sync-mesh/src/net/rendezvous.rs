@@ -14,7 +14,10 @@ use data_encoding::HEXLOWER;
 use iroh::EndpointId;
 use serde::{Deserialize, Serialize};
 
-use super::{Shared, secret::MeshSecret};
+use super::{
+    Shared,
+    secret::{MeshSecret, TAG_BYTES},
+};
 
 /// How often the own file is written and those of others are read.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -32,18 +35,15 @@ const EXTENSION: &str = "peer";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Card {
     /// The same for all who know the secret, and says nothing of it.
-    mesh: [u8; 16],
+    mesh: [u8; TAG_BYTES],
     device: [u8; 32],
     addresses: Vec<SocketAddr>,
 }
 
 impl Card {
     pub(super) fn new(secret: &MeshSecret, device: EndpointId, addresses: Vec<SocketAddr>) -> Self {
-        let tag = blake3::derive_key("ditto-sync mesh 1 rendezvous", &secret.to_bytes());
-        let mut mesh = [0; 16];
-        mesh.copy_from_slice(&tag[..16]);
         Self {
-            mesh,
+            mesh: secret.tag(),
             device: *device.as_bytes(),
             addresses,
         }

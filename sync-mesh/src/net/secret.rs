@@ -7,6 +7,8 @@ use std::fmt;
 
 /// Bytes of a secret, and of a proof.
 pub(crate) const SECRET_BYTES: usize = 32;
+/// Bytes of a tag.
+pub(crate) const TAG_BYTES: usize = 16;
 
 /// The secret of a mesh. Whoever has it is let in.
 #[derive(Clone, PartialEq, Eq)]
@@ -43,6 +45,12 @@ impl MeshSecret {
     #[must_use]
     pub fn to_bytes(&self) -> [u8; SECRET_BYTES] {
         self.0
+    }
+
+    /// The same for all who know the secret, and says nothing of it: by this those who are looked for are told from others, before any connection.
+    pub(crate) fn tag(&self) -> [u8; TAG_BYTES] {
+        let tag = blake3::derive_key("ditto-sync mesh 1 rendezvous", &self.0);
+        *tag.first_chunk().expect("a tag is half of a hash")
     }
 
     /// What shows, at this end of this session, that the secret is known.

@@ -104,6 +104,16 @@ impl MeshBuilder {
         self
     }
 
+    /// Announces this device in the local network by multicast DNS, and finds others of the mesh that do so: without a ticket, a fixed port or a common directory. Needs the feature
+    /// `mdns`. Only who knows the secret, or is [allowed](Self::allow), is looked for, so hand out the [secret](Self::secret), or a ticket once.
+    ///
+    /// Everybody in the network sees that there is such a device, its public key, its addresses, and which others belong to the same mesh; nothing of the secret or the data.
+    #[cfg(feature = "mdns")]
+    pub fn mdns(mut self) -> Self {
+        self.reach.multicast = true;
+        self
+    }
+
     /// Opens the store, or makes it where there is none, listens, and looks for the peers it knows.
     ///
     /// # Errors
