@@ -2,22 +2,25 @@
 //!
 //! `derive(DittoAdapter)` writes these; nothing here reads a struct, a table or a store.
 
+mod field;
 mod link;
+mod row_error;
 
 use std::sync::OnceLock;
 
-pub use self::link::{LinkDescriptor, Linked};
 pub(crate) use self::link::{STORE_ID_FIELD, is_key};
+pub use self::{
+    field::FieldDescriptor,
+    link::{LinkDescriptor, Linked},
+    row_error::RowError,
+};
 use crate::{
     column::{ColumnValue, Image},
     document::Document,
-    field::{
-        DittoField, FieldError, FieldKind, Storage,
-        conversion::{Conversion, OfType},
-    },
+    field::FieldError,
     hash::ContentHash,
     hooks::Hooks,
-    id::{DocumentId, IdError, IdPart},
+    id::{DocumentId, IdPart},
     query::Filter,
     rules::{Rule, off},
     value::Value,
@@ -69,226 +72,6 @@ pub enum LeftScope {
     Delete,
     /// The row stays, and is forgotten by the framework.
     Keep,
-}
-
-type ToValue = fn(&ColumnValue) -> Result<Value, FieldError>;
-type ToColumn = fn(&Value, Storage) -> Result<ColumnValue, FieldError>;
-
-/// One mapped field: its three names, its kind and its two conversions.
-#[derive(Debug, Clone, Copy)]
-pub struct FieldDescriptor {
-    name: &'static str,
-    document: &'static str,
-    column: &'static str,
-    kind: FieldKind,
-    storage: Storage,
-    nullable: bool,
-    counter: bool,
-    volatile: bool,
-    /// Whether every column value of the right class is already canonical, so that no conversion is needed to hash it.
-    canonical: bool,
-    never_numeric: bool,
-    text_as_it_is: bool,
-    default: Option<fn() -> Value>,
-    to_value: ToValue,
-    to_column: ToColumn,
-}
-
-impl FieldDescriptor {
-    /// A field of Rust type `T`: its name in the struct, in the document and in the table.
-    #[must_use]
-    pub const fn of<T: DittoField>(name: &'static str, document: &'static str, column: &'static str) -> Self {
-        Self::converted::<OfType<T>>(name, document, column)
-    }
-
-    /// A field with this conversion.
-    pub(crate) const fn converted<C: Conversion>(
-        name: &'static str,
-        document: &'static str,
-        column: &'static str,
-    ) -> Self {
-        Self {
-            name,
-            document,
-            column,
-            kind: C::KIND,
-            storage: C::STORAGE,
-            nullable: C::NULLABLE,
-            counter: false,
-            volatile: false,
-            canonical: C::CANONICAL,
-            never_numeric: C::NEVER_NUMERIC,
-            text_as_it_is: C::TEXT_AS_IT_IS,
-            default: None,
-            to_value: C::to_value,
-            to_column: C::to_column,
-        }
-    }
-
-    /// Another storage class than the type's own.
-    #[must_use]
-    pub const fn storage(mut self, storage: Storage) -> Self {
-        self.storage = storage;
-        self
-    }
-
-    /// Marks the field as a counter: local changes are sent as increments.
-    #[must_use]
-    pub const fn counter(mut self) -> Self {
-        self.counter = true;
-        self
-    }
-
-    /// Excludes the field from change detection.
-    #[must_use]
-    pub const fn volatile(mut self) -> Self {
-        self.volatile = true;
-        self
-    }
-
-    /// The value that stands for a missing document field.
-    #[must_use]
-    pub const fn default_value(mut self, default: fn() -> Value) -> Self {
-        self.default = Some(default);
-        self
-    }
-
-    /// The field's name in the Rust struct, for messages.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// The field's name in documents.
-    #[must_use]
-    pub const fn document_name(&self) -> &'static str {
-        self.document
-    }
-
-    /// The column's name in the table.
-    #[must_use]
-    pub fn column(&self) -> &'static str {
-        self.column
-    }
-
-    /// What kind of document value it holds.
-    #[must_use]
-    pub const fn kind(&self) -> FieldKind {
-        self.kind
-    }
-
-    /// The storage class its column values are written in.
-    #[must_use]
-    pub fn storage_class(&self) -> Storage {
-        self.storage
-    }
-
-    /// Whether NULL is a value of the field.
-    #[must_use]
-    pub fn is_nullable(&self) -> bool {
-        self.nullable
-    }
-
-    /// Whether it is a counter.
-    #[must_use]
-    pub fn is_counter(&self) -> bool {
-        self.counter
-    }
-
-    /// Whether a column of NUMERIC affinity keeps its text as it is.
-    #[must_use]
-    pub fn is_never_numeric(&self) -> bool {
-        self.never_numeric
-    }
-
-    /// Whether it is excluded from change detection.
-    #[must_use]
-    pub fn is_volatile(&self) -> bool {
-        self.volatile
-    }
-
-    /// Whether every column value of the right class is already canonical: then columns sort as the document values do.
-    pub(crate) fn is_canonical(&self) -> bool {
-        self.canonical
-    }
-
-    /// Whether a text is the same in document and column.
-    pub(crate) fn keeps_text(&self) -> bool {
-        self.text_as_it_is
-    }
-
-    /// Column to document value.
-    ///
-    /// # Errors
-    /// When the column holds what the field's type cannot.
-    pub fn to_value(&self, column: &ColumnValue) -> Result<Value, FieldError> {
-        match column {
-            ColumnValue::Text(text) if self.text_as_it_is => Ok(Value::Text(text.clone())),
-            column => (self.to_value)(column),
-        }
-    }
-
-    /// Document value to column, canonical: equal values always become the same column value.
-    ///
-    /// # Errors
-    /// When the value is not one of the field's type.
-    pub fn to_column(&self, value: &Value) -> Result<ColumnValue, FieldError> {
-        match value {
-            Value::Text(text) if self.text_as_it_is => Ok(ColumnValue::Text(text.clone())),
-            value => (self.to_column)(value, self.storage),
-        }
-    }
-
-    /// An id part to its column. Another spelling than the field's own (a UUID in capitals) is refused: the row would name another
-    /// document than the one it came from.
-    fn id_column(&self, part: &Value) -> Result<ColumnValue, FieldError> {
-        let column = self.to_column(part)?;
-        if self.canonical || self.to_value(&column)? == *part {
-            return Ok(column);
-        }
-        let found = match part {
-            Value::Text(text) => text.clone(),
-            other => other.kind_name().into(),
-        };
-        Err(FieldError::content("an id as its field writes it", found))
-    }
-
-    /// The column value that a missing document field stands for.
-    ///
-    /// # Errors
-    /// When the field has no default and cannot be NULL.
-    pub fn missing(&self) -> Result<ColumnValue, FieldError> {
-        match self.default {
-            Some(default) => self.to_column(&default()),
-            None if self.nullable => Ok(ColumnValue::Null),
-            None => Err(FieldError::Missing),
-        }
-    }
-
-    /// The column of this field in the row that a document stands for, which has `value` or nothing of this name.
-    pub(crate) fn column_of(&self, value: Option<&Value>) -> Result<ColumnValue, RowError> {
-        let column = match value {
-            Some(Value::Null) if !self.nullable && self.default.is_some() => self.missing(),
-            // A row made of a value that no store takes could never be sent again.
-            Some(value) => match value.validate() {
-                Ok(()) => self.to_column(value),
-                Err(reason) => Err(FieldError::Value(reason)),
-            },
-            None => self.missing(),
-        };
-        column.map_err(|reason| RowError::field(self, reason))
-    }
-
-    /// A column as this field would write it: what is compared and hashed.
-    ///
-    /// # Errors
-    /// When the column holds what the field's type cannot.
-    pub fn canonical(&self, column: ColumnValue) -> Result<ColumnValue, FieldError> {
-        if self.canonical && self.storage.admits(&column, self.nullable) {
-            return Ok(column);
-        }
-        self.to_column(&self.to_value(&column)?)
-    }
 }
 
 /// A model: one collection, one table, their fields. Written by the derive as a `static`.
@@ -518,7 +301,7 @@ impl ModelDescriptor {
     pub fn hash_order(&self) -> &[usize] {
         self.hash_order.get_or_init(|| {
             let mut order: Box<[usize]> = (0..self.fields.len()).collect();
-            order.sort_by_key(|&at| self.fields[at].document);
+            order.sort_by_key(|&at| self.fields[at].document_name());
             order
         })
     }
@@ -536,7 +319,7 @@ impl ModelDescriptor {
     /// When a column cannot be read as its field, or the id is out of bounds.
     pub fn id_from_columns(&self, columns: &[ColumnValue]) -> Result<DocumentId, RowError> {
         if let ([field], [ColumnValue::Text(text)]) = (self.id_fields, columns)
-            && field.text_as_it_is
+            && field.keeps_text()
         {
             // What most ids are.
             return DocumentId::text(text.as_str()).map_err(RowError::Id);
@@ -564,8 +347,8 @@ impl ModelDescriptor {
             });
         }
         if let ([field], [IdPart::Text(text)]) = (self.id_fields, id.parts())
-            && field.text_as_it_is
-            && field.canonical
+            && field.keeps_text()
+            && field.is_canonical()
         {
             return Ok(vec![ColumnValue::Text(text.to_string())]);
         }
@@ -599,7 +382,7 @@ impl ModelDescriptor {
     /// When a field is missing or of the wrong kind; names the field.
     pub fn image_of(&self, document: &Document) -> Result<Image, RowError> {
         let columns = self.fields.iter();
-        let columns = columns.map(|field| field.column_of(document.get(field.document)));
+        let columns = columns.map(|field| field.column_of(document.get(field.document_name())));
         Ok(Image::new(columns.collect::<Result<_, _>>()?))
     }
 
@@ -610,10 +393,13 @@ impl ModelDescriptor {
         // Both sides are sorted by name.
         for &at in self.hash_order() {
             let field = &self.fields[at];
-            while values.next_if(|(name, _)| *name < field.document).is_some() {}
-            let value = values.next_if(|(name, _)| *name == field.document);
+            while values
+                .next_if(|(name, _)| *name < field.document_name())
+                .is_some()
+            {}
+            let value = values.next_if(|(name, _)| *name == field.document_name());
             columns[at] = match value.map(|(_, value)| value) {
-                Some(Value::Text(text)) if field.text_as_it_is => ColumnValue::Text(std::mem::take(text)),
+                Some(Value::Text(text)) if field.keeps_text() => ColumnValue::Text(std::mem::take(text)),
                 value => field.column_of(value.as_deref())?,
             };
         }
@@ -629,10 +415,10 @@ impl ModelDescriptor {
         // In the order of their names, so that each is put behind the others.
         for &at in self.hash_order() {
             let field = &self.fields[at];
-            document.set(field.document, self.field_value(field, &image[at])?);
+            document.set(field.document_name(), self.field_value(field, &image[at])?);
         }
         for (field, part) in self.id_fields.iter().zip(id.parts()) {
-            document.set(field.document, part.to_value());
+            document.set(field.document_name(), part.to_value());
         }
         if let Some(anchor) = self.anchor {
             document.set(anchor, id.to_value());
@@ -663,48 +449,6 @@ impl ModelDescriptor {
         match document {
             Some(document) if !self.is_husk(document) => ContentHash::of_row(self, document).map(Some),
             _ => Ok(None),
-        }
-    }
-}
-
-/// Why a row or a document of a model cannot be converted. Always permanent: the record is quarantined.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RowError {
-    /// A field is missing, or holds what its type cannot.
-    #[error("field `{field}`: {reason}")]
-    Field {
-        /// The document name of the field.
-        field: &'static str,
-        /// What is wrong with it.
-        reason: FieldError,
-    },
-    /// A hook of the app panicked.
-    #[error("the hook `{hook}` panicked: {reason}")]
-    Hook {
-        /// The hook.
-        hook: &'static str,
-        /// What it said.
-        reason: String,
-    },
-    /// The id is out of bounds.
-    #[error("id: {0}")]
-    Id(IdError),
-    /// The id has another number of parts than the model.
-    #[error("the id has {found} parts, the model has {expected}")]
-    IdParts {
-        /// Parts in the model.
-        expected: usize,
-        /// Parts in the id.
-        found: usize,
-    },
-}
-
-impl RowError {
-    fn field(field: &FieldDescriptor, reason: FieldError) -> Self {
-        Self::Field {
-            field: field.document,
-            reason,
         }
     }
 }
