@@ -11,6 +11,8 @@
 use std::{error::Error, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use ditto_sync::{Changes, Origin, RowChange, prelude::*};
+#[cfg(feature = "mdns")]
+use ditto_sync::{MeshBuilder, MeshSecret};
 use sqlx::SqlitePool;
 use tokio::sync::mpsc;
 
@@ -61,12 +63,14 @@ struct Options {
     listen: Option<SocketAddr>,
     join: Option<Ticket>,
     /// What the secret of the mesh is made of.
+    #[cfg(feature = "mdns")]
     mdns: Option<String>,
 }
 
 impl Options {
     fn parse(arguments: &[String]) -> Outcome<Self> {
         let (mut name, mut directory, mut listen, mut join) = ("till".to_owned(), None, None, None);
+        #[cfg(feature = "mdns")]
         let mut mdns = None;
         for pair in arguments.chunks(2) {
             match pair {
@@ -74,7 +78,8 @@ impl Options {
                 [option, value] if option == "--dir" => directory = Some(value.into()),
                 [option, value] if option == "--listen" => listen = Some(value.parse()?),
                 [option, value] if option == "--join" => join = Some(value.parse()?),
-                [option, value] if option == "--mdns" && cfg!(feature = "mdns") => mdns = Some(value.clone()),
+                #[cfg(feature = "mdns")]
+                [option, value] if option == "--mdns" => mdns = Some(value.clone()),
                 _ => return Err(format!("`{}` is no option with a value\n{USAGE}", pair.join(" ")).into()),
             }
         }
@@ -85,24 +90,20 @@ impl Options {
             directory,
             listen,
             join,
+            #[cfg(feature = "mdns")]
             mdns,
         })
     }
 }
 
-/// Tills of the local network that know the word. An app would hand out 32 random bytes: a word can be guessed.
+/// Found by tills of the local network that know the word. An app would hand out 32 random bytes: a word can be guessed.
 #[cfg(feature = "mdns")]
-fn found_by(store: MeshBuilder, word: &str) -> MeshBuilder {
+fn found_by(word: &str, store: MeshBuilder) -> MeshBuilder {
     let mut secret = [0; 32];
     for (byte, of_word) in secret.iter_mut().zip(word.bytes()) {
         *byte = of_word;
     }
     store.secret(MeshSecret::from_bytes(secret)).mdns()
-}
-
-#[cfg(not(feature = "mdns"))]
-fn found_by(store: MeshBuilder, _: &str) -> MeshBuilder {
-    store
 }
 
 /// Its database, its store, and the coordinator that keeps the two in step.
@@ -123,8 +124,9 @@ impl Till {
         if let Some(address) = options.listen {
             store = store.listen(address);
         }
+        #[cfg(feature = "mdns")]
         if let Some(word) = &options.mdns {
-            store = found_by(store, word);
+            store = found_by(word, store);
         }
         let store = store.open().await?;
         if let Some(ticket) = &options.join {
