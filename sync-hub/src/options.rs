@@ -44,10 +44,6 @@ pub(crate) struct Options {
     pub(crate) ticket_file: Option<PathBuf>,
     pub(crate) status_pause: Duration,
     pub(crate) json: bool,
-    #[cfg_attr(
-        not(feature = "mdns"),
-        expect(dead_code, reason = "cannot be asked for without the feature")
-    )]
     pub(crate) mdns: bool,
     secret_file: Option<PathBuf>,
 }
