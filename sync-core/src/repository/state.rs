@@ -27,7 +27,7 @@ pub struct SyncState {
     pub frontier: Option<Frontier>,
     /// The store was replaced: nothing may be sent, and absence means nothing, before it has caught up.
     pub await_peer: bool,
-    /// Per model, in the order given to [`Repository::prepare`].
+    /// Per model, in the order given to [`Repository::prepare`](super::Repository::prepare).
     pub models: Vec<ModelState>,
     /// Positions of the models, parents before their children: the order in which tables are best filled.
     pub order: Vec<usize>,
