@@ -32,7 +32,7 @@ pub(crate) const CHANGES_MAX: usize = 4096;
 /// Time from the first sign of a change in a large collection to the sweep that finds it, so that one sweep finds many.
 pub(crate) const SWEEP_DEBOUNCE: Duration = Duration::from_millis(250);
 /// A look at everything is followed by so many times its own time without one: bounds the share of a core.
-pub(crate) const REST_FACTOR: u32 = 10;
+pub(crate) const REST_FACTOR: u32 = 15;
 /// Longest time between two sweeps, whatever the engine tells.
 pub(crate) const SWEEP_AT_LEAST: Duration = Duration::from_secs(300);
 
