@@ -2,7 +2,7 @@
 //! `#[derive(DittoAdapter)]` per struct. The app keeps writing plain SQL.
 //!
 //! This crate only gathers, each name listed by hand: the contracts and the engine are in `ditto-sync-core`, the derives in
-//! `ditto-sync-derive`, the SQLite side in `ditto-sync-sqlite` (feature `sqlite`), the embedded mesh in `ditto-sync-mesh` (feature `mesh`), the Ditto store in
+//! `ditto-sync-derive`, the SQLite side in `ditto-sync-sqlite` (feature `sqlite`), the embedded mesh in `ditto-sync-mesh` (feature `mesh`; with `mdns` its devices find each other in a local network), the Ditto store in
 //! `ditto-sync-ditto` (feature `ditto`), the memory store and the contract suites in `ditto-sync-testkit` (feature `testkit`).
 //!
 //! Start with [`DittoAdapter`], [`SyncRegistry`] and [`SyncHandle`].

@@ -57,9 +57,9 @@ pub const IDLE_TIME: Duration = Duration::from_secs(5);
 /// Most devices that are looked for because the local network was told of them.
 #[cfg(feature = "mdns")]
 pub const MULTICAST_DEVICES_MAX: usize = 256;
-/// Most addresses of a device that are tried where the local network was told of some; half of them at most are what it was told.
+/// Most addresses of a device that are tried because the local network was told of them.
 #[cfg(feature = "mdns")]
-pub const MULTICAST_ADDRESSES_MAX: usize = 32;
+pub const MULTICAST_ADDRESSES_MAX: usize = 16;
 /// How often something is sent, so that the other side does not take the connection for broken.
 pub const KEEP_ALIVE: Duration = Duration::from_millis(1500);
 /// First pause before a device that was not reached is tried again.

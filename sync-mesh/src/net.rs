@@ -136,10 +136,11 @@ impl Network {
             .await
             .map_err(|error| NetworkError::Bind(error.into()))?;
         #[cfg(feature = "mdns")]
-        let multicast = match identity.reach.multicast {
-            true => Some(Multicast::start(&endpoint, &identity.secret)?),
-            false => None,
-        };
+        let multicast = identity.reach.multicast;
+        #[cfg(feature = "mdns")]
+        let multicast = multicast
+            .then(|| Multicast::start(&endpoint, &identity.secret))
+            .transpose()?;
         let introduction = Introduction {
             secret: identity.secret,
             trusted: false,

@@ -3,7 +3,7 @@
 //! What is announced only says where somebody listens, and can be copied by anybody in the network: who is let in is decided by the greeting. Not here: the protocol, which is
 //! `iroh-mdns-address-lookup`'s.
 
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use data_encoding::HEXLOWER;
 use futures_util::StreamExt;
@@ -41,7 +41,7 @@ impl Multicast {
 impl Network {
     /// Keeps up connections to the devices that are found, until the network is closed.
     pub(super) fn listen_to(&self, multicast: Multicast) {
-        let (shared, tasks) = (std::sync::Arc::clone(&self.shared), self.tasks.clone());
+        let (shared, tasks) = (Arc::clone(&self.shared), self.tasks.clone());
         let stop = shared.stop.clone();
         self.tasks.spawn(async move {
             let found = |peer, addresses: &[SocketAddr]| keep_up(&shared, &tasks, peer, addresses);
@@ -58,7 +58,7 @@ pub(super) fn announce(endpoint: &Endpoint, secret: &MeshSecret) {
 
 async fn meet(shared: &Shared, multicast: &Multicast, mut found: impl FnMut(EndpointId, &[SocketAddr])) {
     let mut events = multicast.lookup.subscribe().await;
-    let mut devices = BTreeSet::new();
+    let mut devices = BTreeMap::new();
     while let Some(event) = events.next().await {
         // One that is gone is dialed less and less, as every device that does not answer.
         let DiscoveryEvent::Discovered { endpoint_info, .. } = event else {
@@ -67,11 +67,43 @@ async fn meet(shared: &Shared, multicast: &Multicast, mut found: impl FnMut(Endp
         let device = endpoint_info.endpoint_id;
         let secret = shared.introduction().secret;
         let wanted = is_of_mesh(&endpoint_info, &secret) || shared.is_listed(device);
-        if !wanted || !admit(&mut devices, device) {
-            continue;
+        if let Some(heard) = wanted.then(|| admit(&mut devices, device)).flatten() {
+            found(
+                device,
+                heard.add(endpoint_info.data.ip_addrs(), shared.book.addresses(device)),
+            );
         }
-        let before = shared.book.addresses(device);
-        found(device, &merged(endpoint_info.data.ip_addrs(), &before));
+    }
+}
+
+/// What is known of where a device listens.
+#[derive(Debug, Default)]
+struct Heard {
+    /// From elsewhere: a ticket, a greeting.
+    known: Vec<SocketAddr>,
+    /// That, and what was announced last.
+    all: Vec<SocketAddr>,
+}
+
+impl Heard {
+    /// Takes what is announced in the place of what was before; all that is known then. What is known from elsewhere stays: who announces somebody else's device cannot make it
+    /// unreachable.
+    fn add<'a>(
+        &mut self,
+        announced: impl Iterator<Item = &'a SocketAddr>,
+        in_book: Vec<SocketAddr>,
+    ) -> &[SocketAddr] {
+        if in_book != self.all {
+            // Somebody else has written it.
+            self.known = in_book;
+        }
+        self.all.clone_from(&self.known);
+        for address in announced.take(MULTICAST_ADDRESSES_MAX) {
+            if !self.all.contains(address) {
+                self.all.push(*address);
+            }
+        }
+        &self.all
     }
 }
 
@@ -84,28 +116,13 @@ fn tag(secret: &MeshSecret) -> String {
     HEXLOWER.encode(&secret.tag())
 }
 
-/// Whether the device is looked for. Names can be made up, so there is an end to them.
-fn admit(devices: &mut BTreeSet<EndpointId>, device: EndpointId) -> bool {
-    if devices.contains(&device) {
-        return true;
-    }
-    if devices.len() >= MULTICAST_DEVICES_MAX {
+/// What is known of the device, if it is looked for. Names can be made up, so there is an end to them.
+fn admit(devices: &mut BTreeMap<EndpointId, Heard>, device: EndpointId) -> Option<&mut Heard> {
+    if devices.len() >= MULTICAST_DEVICES_MAX && !devices.contains_key(&device) {
         tracing::debug!(device = %device.fmt_short(), "more devices were announced in the local network than are looked for");
-        return false;
+        return None;
     }
-    devices.insert(device)
-}
-
-/// The addresses that were announced, then those of before: who announces somebody else's device cannot make it unreachable.
-fn merged<'a>(announced: impl Iterator<Item = &'a SocketAddr>, before: &'a [SocketAddr]) -> Vec<SocketAddr> {
-    let mut addresses = Vec::new();
-    // Half of the room at most is for what anybody may have said.
-    for address in announced.take(MULTICAST_ADDRESSES_MAX / 2).chain(before) {
-        if addresses.len() < MULTICAST_ADDRESSES_MAX && !addresses.contains(address) {
-            addresses.push(*address);
-        }
-    }
-    addresses
+    Some(devices.entry(device).or_default())
 }
 
 #[cfg(test)]
@@ -140,23 +157,30 @@ mod tests {
 
     #[test]
     fn a_flood_of_names_has_an_end_and_known_ones_stay() {
-        let mut devices = BTreeSet::new();
+        let mut devices = BTreeMap::new();
         let many = MULTICAST_DEVICES_MAX as u64;
-        assert!((0..many).all(|number| admit(&mut devices, device(number))));
-        assert!(!admit(&mut devices, device(many)));
-        assert!(admit(&mut devices, device(0)));
+        assert!((0..many).all(|number| admit(&mut devices, device(number)).is_some()));
+        assert!(admit(&mut devices, device(many)).is_none());
+        assert!(admit(&mut devices, device(0)).is_some());
     }
 
     #[test]
     fn what_is_announced_does_not_displace_what_is_known() {
-        let known: Vec<_> = (0..3).map(address).collect();
-        let lies: Vec<_> = (100..200).map(address).collect();
-        let addresses = merged(lies.iter(), &known);
-        assert!(addresses.len() <= MULTICAST_ADDRESSES_MAX);
-        assert!(known.iter().all(|address| addresses.contains(address)));
-        assert_eq!(
-            merged([address(1)].iter(), &known),
-            [address(1), address(0), address(2)]
-        );
+        let addresses = |ports: std::ops::Range<u16>| ports.map(address).collect::<Vec<_>>();
+        let known = addresses(0..3);
+        let (mut heard, mut book) = (Heard::default(), known.clone());
+        // Again and again, each time with other lies.
+        for flood in 1..10 {
+            let lies = addresses(flood * 100..flood * 100 + 100);
+            book = heard.add(lies.iter(), book).to_vec();
+            assert!(book.len() <= known.len() + MULTICAST_ADDRESSES_MAX);
+            assert!(known.iter().all(|address| book.contains(address)));
+            assert!(book.contains(&lies[0]), "what is announced now is tried");
+        }
+        // It has been announced before, and the device has said so itself since.
+        let told = addresses(900..902);
+        book = heard.add([address(5)].iter(), told.clone()).to_vec();
+        assert_eq!(book, [told[0], told[1], address(5)]);
+        assert_eq!(heard.add([told[0]].iter(), book), told);
     }
 }
