@@ -4,9 +4,14 @@ use crate::{
     layout::{ModelLayout, PREFIX, kind},
     schema::{
         KeyOrigin, UniqueKey,
+        affinity::Affinity,
         identifier::{quoted, same_name},
     },
 };
+
+/// Most comparisons in a row. Each is a level of the expression, of which SQLite takes 1000 unless the app has lowered that
+/// (<https://sqlite.org/limits.html#max_expr_depth>).
+const COMPARISONS_MAX: usize = 64;
 
 /// A trigger as `sqlite_schema` holds it.
 #[derive(Debug)]
@@ -148,13 +153,19 @@ impl Texts<'_> {
             return None;
         }
         let fields = layout.model.fields().iter();
-        let columns = layout
+        let mut columns: Vec<_> = layout
             .columns
             .iter()
             .map(String::as_str)
-            .zip(fields.map(|field| is_typed(layout, field.column())));
+            .zip(fields.map(|field| field.column()))
+            .collect();
+        // Numbers change most often, and are compared fastest.
+        columns.sort_by_key(|(_, column)| !is_number(layout, column));
+        let columns = columns
+            .iter()
+            .map(|(quoted, column)| (*quoted, is_typed(layout, column)));
         let when = format!(
-            "NOT ({}) AND {} AND {}",
+            "NOT ({}) AND ({}) AND {}",
             self.ids.differ(),
             differ(columns),
             self.unguarded("OLD")
@@ -353,24 +364,40 @@ fn in_the_way(key: &UniqueKey) -> String {
     columns.collect::<Vec<_>>().join(" AND ")
 }
 
-/// A row value keeps the expression flat, however many columns there are. The declared collation must not count: it may take `a` for `A`.
+/// Whether OLD and NEW differ in one of these columns. The declared collation must not count: it may take `a` for `A`.
+///
+/// One comparison after the other, so that the first difference ends it. Many columns are compared as row values, which keep the expression flat.
 fn differ<'a>(columns: impl Iterator<Item = (&'a str, bool)>) -> String {
-    let mut sides = [Vec::new(), Vec::new()];
-    for (column, typed) in columns {
-        for (side, row) in sides.iter_mut().zip(["OLD", "NEW"]) {
-            side.push(format!("{row}.{column} COLLATE BINARY"));
-            if typed {
-                side.push(format!("typeof({row}.{column})"));
-            }
-        }
+    let sides: Vec<[String; 2]> = columns
+        .flat_map(|(column, typed)| {
+            let values = ["OLD", "NEW"].map(|row| format!("{row}.{column} COLLATE BINARY"));
+            let types = ["OLD", "NEW"].map(|row| format!("typeof({row}.{column})"));
+            [Some(values), typed.then_some(types)]
+        })
+        .flatten()
+        .collect();
+    if sides.len() > COMPARISONS_MAX {
+        let [old, new] = [0, 1].map(|side| {
+            let side: Vec<_> = sides.iter().map(|pair| pair[side].as_str()).collect();
+            side.join(", ")
+        });
+        return format!("({old}) IS NOT ({new})");
     }
-    let [old, new] = sides.map(|side| side.join(", "));
-    format!("({old}) IS NOT ({new})")
+    let comparisons: Vec<_> = sides
+        .iter()
+        .map(|[old, new]| format!("{old} IS NOT {new}"))
+        .collect();
+    comparisons.join(" OR ")
 }
 
 fn is_typed(layout: &ModelLayout, column: &str) -> bool {
     let column = layout.shape.column(column);
     column.is_some_and(|column| column.affinity.holds_equal_values_of_two_classes())
+}
+
+fn is_number(layout: &ModelLayout, column: &str) -> bool {
+    let column = layout.shape.column(column);
+    column.is_some_and(|column| matches!(column.affinity, Affinity::Integer | Affinity::Real))
 }
 
 /// An `INTEGER PRIMARY KEY` can be set by three more names, for which `UPDATE OF` its own does not fire.

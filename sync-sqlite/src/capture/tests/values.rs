@@ -71,6 +71,31 @@ async fn changes_that_compare_as_equal_are_captured() {
 }
 
 #[tokio::test]
+async fn a_change_of_any_of_many_columns_is_captured() {
+    // Few are compared one by one, many as row values.
+    for count in [3_usize, 63, 64, 65, 300] {
+        let names: Vec<&'static str> = (0..count)
+            .map(|at| -> &'static str { Box::leak(format!("f{at}").into_boxed_str()) })
+            .collect();
+        let fields: Vec<_> = names.iter().map(|name| nullable::<String>(name)).collect();
+        let mut bed = Bed::new(
+            &format!(
+                "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, {} TEXT); INSERT INTO t(id, f0) VALUES ('a', 'x')",
+                names.join(" TEXT, ")
+            ),
+            &[model("t", &[text("id")], &fields)],
+        )
+        .await;
+        for name in [names[0], names[count / 2], names[count - 1]] {
+            let log = bed.captured(&format!("UPDATE t SET {name} = 'new'")).await;
+            assert_eq!(log.len(), 1, "{name} of {count}");
+            let log = bed.captured(&format!("UPDATE t SET {name} = 'new'")).await;
+            assert!(log.is_empty(), "{name} of {count} again: {log:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn ids_that_the_key_takes_for_the_same_are_told_apart() {
     let mut bed = Bed::new(
         "CREATE TABLE t(id TEXT COLLATE NOCASE PRIMARY KEY NOT NULL, v INTEGER); INSERT INTO t VALUES ('a', 1)",
