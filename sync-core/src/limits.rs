@@ -14,6 +14,8 @@ pub const INTENT_ROWS_MIN: usize = 1000;
 pub const BATCH_ROWS_START: usize = 1024;
 /// Most rows of an adaptive batch: such a transaction holds the write lock about 12 ms and runs near full speed; larger ones gain nothing.
 pub const BATCH_ROWS_MAX: usize = 4000;
+/// Ids of a model that wait unpacked to be looked at, 0.7 MB of UUIDs; what exceeds them is packed.
+pub const UNPACKED_IDS_MAX: usize = 8 * 1024;
 /// How long one transaction should hold the write lock.
 pub const BATCH_TIME: Duration = Duration::from_millis(10);
 /// By how much fetching and applying a batch may take longer together: the engine hears nothing else meanwhile.

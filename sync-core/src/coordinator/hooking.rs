@@ -9,7 +9,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use super::{SyncError, engine::Engine};
+use super::{SyncError, engine::Engine, inbound::Read};
 use crate::{
     descriptor::{ModelDescriptor, RowError},
     document::Document,
@@ -86,17 +86,17 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     pub(super) async fn facts_for_hooks(
         &mut self,
         model: &'static ModelDescriptor,
-        read: &[(&DocumentId, Option<Document>)],
+        read: &[Read<'_>],
     ) -> Result<Option<Facts>, SyncError> {
         if model.hooks().is_none() {
             return Ok(None);
         }
-        let ids: Vec<_> = read.iter().map(|(id, _)| (*id).clone()).collect();
+        let ids: Vec<_> = read.iter().map(|read| read.id.clone()).collect();
         let rows = self.repository.read_rows(model, &ids).await?;
         let hash = |document: &Document| ContentHash::of_row(model, document).ok();
-        let hashes = read.iter().map(|(_, document)| document.as_ref().and_then(hash));
-        let agreed = self.agreed(model, &ids, hashes.collect()).await?;
-        let agreed = agreed.iter().map(Option::is_some).collect();
+        let hashes = read.iter().map(|read| read.document.as_ref().and_then(hash));
+        let hashes: Vec<_> = hashes.collect();
+        let agreed = self.agreed(model, &ids, &hashes).await?;
         Ok(Some(Facts { rows, agreed }))
     }
 
@@ -106,13 +106,14 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     pub(super) fn judge(
         &mut self,
         model: &'static ModelDescriptor,
-        (id, document): (&DocumentId, Option<Document>),
+        Read { id, document, hash }: Read<'_>,
         fact: Option<Fact<'_>>,
     ) -> InboundItem {
         let (Some(hooks), Some(fact)) = (model.hooks(), fact) else {
-            return InboundItem::new(model, id.clone(), document, &self.setup.scopes);
+            return InboundItem::hashed(model, id.clone(), (document, hash), &self.setup.scopes);
         };
-        let mut item = InboundItem::new(model, id.clone(), document.clone(), &self.setup.scopes);
+        let read = (document.clone(), hash);
+        let mut item = InboundItem::hashed(model, id.clone(), read, &self.setup.scopes);
         self.declined.note(model, id, None);
         let (Some(document), Incoming::Present(remote)) = (document, &mut item.incoming) else {
             return item;

@@ -3,12 +3,22 @@
 use super::{SyncError, engine::Engine, queue::Chunk, recognizing::Recognized};
 use crate::{
     document::Document,
+    hash::ContentHash,
     id::DocumentId,
     limits::BATCH_TIME_WITH_FETCH,
     repository::{InboundBatch, InboundItem, Incoming, Mark, Repository},
     rules::{Rule, off},
     store::DocumentStore,
 };
+
+/// What was read of one id.
+#[derive(Debug)]
+pub(super) struct Read<'a> {
+    pub(super) id: &'a DocumentId,
+    pub(super) document: Option<Document>,
+    /// Of the document as a row, where it was computed before.
+    pub(super) hash: Option<ContentHash>,
+}
 
 impl<R: Repository, S: DocumentStore> Engine<R, S> {
     /// Looks at one chunk of the ids that wait. Whether there was one.
@@ -85,7 +95,12 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             let documents = self.read_documents(*position, ids).await?;
             let recognized = self.recognize((*position, place), ids, &documents).await?;
             let read = ids.iter().zip(documents).enumerate();
-            let news = read.filter(|(at, _)| !recognized.has(*at)).map(|(_, read)| read);
+            let news = read.filter(|(at, _)| !recognized.has(*at));
+            let news = news.map(|(at, (id, document))| Read {
+                id,
+                document,
+                hash: recognized.hash(at),
+            });
             self.judge_all(*position, news.collect(), &mut items).await?;
             all.push(recognized);
         }
@@ -97,8 +112,12 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         let mut items = Vec::with_capacity(chunk.len());
         for (position, ids) in &chunk.ids {
             let documents = self.read_documents(*position, ids).await?;
-            let read = ids.iter().zip(documents).collect();
-            self.judge_all(*position, read, &mut items).await?;
+            let read = ids.iter().zip(documents).map(|(id, document)| Read {
+                id,
+                document,
+                hash: None,
+            });
+            self.judge_all(*position, read.collect(), &mut items).await?;
         }
         Ok(items)
     }
@@ -118,14 +137,14 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     async fn judge_all(
         &mut self,
         position: usize,
-        read: Vec<(&DocumentId, Option<Document>)>,
+        read: Vec<Read<'_>>,
         items: &mut Vec<InboundItem>,
     ) -> Result<(), SyncError> {
         let model = self.model(position);
         let facts = self.facts_for_hooks(model, &read).await?;
         items.reserve(read.len());
-        for (at, (id, document)) in read.into_iter().enumerate() {
-            let item = self.judge(model, (id, document), facts.as_ref().map(|facts| facts.at(at)));
+        for (at, read) in read.into_iter().enumerate() {
+            let item = self.judge(model, read, facts.as_ref().map(|facts| facts.at(at)));
             // While a replaced store has not caught up, absence says nothing.
             if !(self.state.await_peer && matches!(item.incoming, Incoming::Absent)) {
                 items.push(item);

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::{
     id::{DocumentId, IdList},
+    limits::UNPACKED_IDS_MAX,
     repository::Mark,
 };
 
@@ -19,8 +20,8 @@ pub(super) struct Queues {
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// These come first.
-    urgent: VecDeque<DocumentId>,
+    /// These come first, as they are.
+    first: VecDeque<DocumentId>,
     /// There may be as many as the table has rows.
     ids: IdList,
     marks: Vec<Mark>,
@@ -30,13 +31,13 @@ struct Queue {
 
 impl Queue {
     fn len(&self) -> usize {
-        self.urgent.len() + self.ids.len()
+        self.first.len() + self.ids.len()
     }
 
     fn take(&mut self, count: usize) -> Vec<DocumentId> {
         let mut taken = Vec::with_capacity(count.min(self.len()));
         while taken.len() < count {
-            match self.urgent.pop_front().or_else(|| self.ids.pop_front()) {
+            match self.first.pop_front().or_else(|| self.ids.pop_front()) {
                 Some(id) => taken.push(id),
                 None => break,
             }
@@ -72,8 +73,17 @@ impl Queues {
     }
 
     pub(super) fn push(&mut self, model: usize, ids: impl IntoIterator<Item = DocumentId>) {
-        if !self.models[model].muted {
-            self.models[model].ids.extend(ids);
+        let queue = &mut self.models[model];
+        if queue.muted {
+            return;
+        }
+        for id in ids {
+            // To pack and unpack an id takes longer than anything else that is done with it here.
+            if queue.ids.is_empty() && queue.first.len() < UNPACKED_IDS_MAX {
+                queue.first.push_back(id);
+            } else {
+                queue.ids.push(&id);
+            }
         }
     }
 
@@ -87,7 +97,7 @@ impl Queues {
     /// Before all others of the model: what a refused intent has to meet first.
     pub(super) fn push_front(&mut self, model: usize, id: DocumentId) {
         if !self.models[model].muted {
-            self.models[model].urgent.push_front(id);
+            self.models[model].first.push_front(id);
         }
     }
 
@@ -149,7 +159,7 @@ impl Queues {
     pub(super) fn restore(&mut self, chunk: Chunk, position: impl Fn(&Mark) -> Option<usize>) {
         for (model, ids) in chunk.ids.into_iter().rev() {
             for id in ids.into_iter().rev() {
-                self.models[model].urgent.push_front(id);
+                self.models[model].first.push_front(id);
             }
         }
         for mark in chunk.marks {
@@ -162,7 +172,7 @@ impl Queues {
     /// Forgets everything: a reconcile starts over.
     pub(super) fn clear(&mut self, model: usize) {
         let queue = &mut self.models[model];
-        queue.urgent.clear();
+        queue.first.clear();
         queue.ids = IdList::new();
         queue.marks.clear();
     }
@@ -190,6 +200,27 @@ mod tests {
         let second = queues.take(3);
         assert_eq!(second.ids, vec![(0, ids(1..3))]);
         assert_eq!(second.marks, vec![Mark::Cursor("children", None)]);
+        assert!(queues.is_empty());
+    }
+
+    #[test]
+    fn many_ids_are_packed_and_come_in_the_same_order() {
+        let mut queues = Queues::new(1, vec![0]);
+        let count = i64::try_from(UNPACKED_IDS_MAX).expect("a small number");
+        queues.push(0, ids(0..count + 10));
+        assert_eq!(
+            (queues.models[0].first.len(), queues.models[0].ids.len()),
+            (UNPACKED_IDS_MAX, 10)
+        );
+        let mut taken = queues.take(7).ids.remove(0).1;
+        // Behind those that were packed.
+        queues.push(0, ids(count + 10..count + 20));
+        queues.push_front(0, DocumentId::integer(-1));
+        assert_eq!(queues.models[0].ids.len(), 20);
+        let rest = queues.take(usize::MAX).ids.remove(0).1;
+        assert_eq!(rest[0], DocumentId::integer(-1));
+        taken.extend_from_slice(&rest[1..]);
+        assert_eq!(taken, ids(0..count + 20));
         assert!(queues.is_empty());
     }
 

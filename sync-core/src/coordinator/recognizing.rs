@@ -18,14 +18,21 @@ use crate::{
 pub(super) struct Recognized {
     /// The place of the model in the chunk.
     place: usize,
-    /// For each id the hash of its document, where that was recognized.
+    /// For each id the hash of its document, where it was computed.
     hashes: Vec<Option<ContentHash>>,
+    /// For each id whether its document was recognized.
+    agreed: Vec<bool>,
 }
 
 impl Recognized {
     /// Whether the document of the id at this place was.
     pub(super) fn has(&self, at: usize) -> bool {
-        self.hashes.get(at).is_some_and(Option::is_some)
+        self.agreed.get(at).copied().unwrap_or(false)
+    }
+
+    /// The hash of the document of the id at this place, where it was computed.
+    pub(super) fn hash(&self, at: usize) -> Option<ContentHash> {
+        self.hashes.get(at).copied().flatten()
     }
 }
 
@@ -41,6 +48,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         let mut recognized = Recognized {
             place,
             hashes: Vec::new(),
+            agreed: Vec::new(),
         };
         // Hooks are asked about documents, and what is held or gathered is counted.
         if model.hooks().is_some() || !self.holds.is_quiet() {
@@ -57,40 +65,37 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 .flatten()
         };
         let hashes = documents.iter().map(|document| document.as_ref().and_then(hash));
-        recognized.hashes = self.agreed(model, ids, hashes.collect()).await?;
+        recognized.hashes = hashes.collect();
+        recognized.agreed = self.agreed(model, ids, &recognized.hashes).await?;
         Ok(recognized)
     }
 
-    /// Of these hashes of documents, those that their rows agreed on last; the others become `None`.
+    /// For each of these hashes of documents, whether it is what the row agreed on last.
     pub(super) async fn agreed(
         &mut self,
         model: &'static ModelDescriptor,
         ids: &[DocumentId],
-        mut hashes: Vec<Option<ContentHash>>,
-    ) -> Result<Vec<Option<ContentHash>>, SyncError> {
-        let asked = ids.iter().zip(&hashes);
+        hashes: &[Option<ContentHash>],
+    ) -> Result<Vec<bool>, SyncError> {
+        let asked = ids.iter().zip(hashes);
         let asked: Vec<_> = asked.filter_map(|(id, hash)| Some((id, (*hash)?))).collect();
         if asked.is_empty() {
-            return Ok(hashes);
+            return Ok(vec![false; hashes.len()]);
         }
         let answers = self.repository.agrees(model, &asked).await?;
         debug_assert_eq!(answers.len(), asked.len(), "every question is answered");
-        let open = hashes.iter_mut().filter(|hash| hash.is_some());
-        for (hash, agrees) in open.zip(answers) {
-            if !agrees {
-                *hash = None;
-            }
-        }
-        Ok(hashes)
+        let mut answers = answers.into_iter();
+        let answer = |hash: &Option<ContentHash>| hash.is_some() && answers.next().unwrap_or(false);
+        Ok(hashes.iter().map(answer).collect())
     }
 
     /// Tells of what was recognized, now that the rest of the chunk is in.
     pub(super) fn report_recognized(&mut self, chunk: &Chunk, recognized: &[Recognized]) {
-        for Recognized { place, hashes } in recognized {
-            let (position, ids) = &chunk.ids[*place];
+        for recognized in recognized {
+            let (position, ids) = &chunk.ids[recognized.place];
             let collection = self.model(*position).collection();
-            let of_ids = ids.iter().zip(hashes);
-            let known = of_ids.filter_map(|(id, hash)| Some((id, (*hash)?)));
+            let known = ids.iter().enumerate().filter(|(at, _)| recognized.has(*at));
+            let known = known.filter_map(|(at, id)| Some((id, recognized.hash(at)?)));
             let count = self.reporter.recognized(collection, known);
             self.hydrating.compared(collection, count);
         }

@@ -78,12 +78,22 @@ impl InboundItem {
         document: Option<Document>,
         scopes: &Scopes,
     ) -> Self {
+        Self::hashed(model, id, (document, None), scopes)
+    }
+
+    /// The same for a document whose hash as a row is known already, or not.
+    pub(crate) fn hashed(
+        model: &'static ModelDescriptor,
+        id: DocumentId,
+        (document, hash): (Option<Document>, Option<ContentHash>),
+        scopes: &Scopes,
+    ) -> Self {
         let incoming = match document {
             Some(mut document) if !model.is_husk(&document) => {
                 // Before the image takes values out of it.
                 let belongs = scopes.judge(model, &document);
                 // What has no hash is no row: it stays as it is.
-                let hash = ContentHash::of_row(model, &document);
+                let hash = hash.map_or_else(|| ContentHash::of_row(model, &document), Ok);
                 let row = match hash {
                     Ok(hash) => model.take_image(&mut document).map(|image| (hash, image)),
                     // Of several fields the first one that was declared is named.
