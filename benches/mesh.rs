@@ -144,7 +144,8 @@ async fn be_the_peer(directory: &Path, ticket: Option<&str>) {
                 }
                 say(&format!("counted {}", now()));
             }
-            ["memory"] => say(&format!("resident {}", resident())),
+            ["memory"] => say(&format!("resident {}", resident("VmRSS:"))),
+            ["peak"] => say(&format!("peak {}", resident("VmHWM:"))),
             _ => panic!("`{order}` is no order"),
         }
     }
@@ -254,8 +255,9 @@ async fn measure(rows: usize, seconds: usize) {
     );
 
     let began = now();
-    let (mut peer, _) = Peer::start(&home("fresh"), Some(&ticket));
+    let (mut peer, live) = Peer::start(&home("fresh"), Some(&ticket));
     let all = rows + COMMITS;
+    let first_row = peer.ask("count 1");
     let ended = peer.ask(&format!("count {all}"));
     let took = micros(ended - began);
     println!(
@@ -263,11 +265,17 @@ async fn measure(rows: usize, seconds: usize) {
         took.as_secs_f64(),
         all as f64 / took.as_secs_f64()
     );
+    println!(
+        "  of it until it was live {:.0} ms, until its first row {:.0} ms; at most {} MB resident",
+        live.as_secs_f64() * 1e3,
+        micros(first_row - began).as_secs_f64() * 1e3,
+        peer.ask("peak")
+    );
     steady(&first, &mut peer, (rows.min(50_000), seconds)).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     println!(
         "resident after 10 s of rest: {} MB, its peer {} MB",
-        resident(),
+        resident("VmRSS:"),
         peer.ask("memory")
     );
     peer.stop();
@@ -384,9 +392,9 @@ fn percentiles(mut times: Vec<Duration>) -> String {
 }
 
 /// Megabytes of this process, where the system tells.
-fn resident() -> u64 {
+fn resident(kind: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(kind));
     let kilobytes: Option<u64> = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
     kilobytes.unwrap_or(0) / 1024
 }

@@ -9,9 +9,11 @@ mod key;
 mod name;
 mod row;
 mod shard;
+mod update;
 
 pub(crate) use self::{
     name::{id_of, root_name},
     row::{Author, Row},
     shard::{Chunk, Searched, Shard, ShardError},
+    update::Update,
 };

@@ -55,8 +55,8 @@ pub(crate) enum Command {
     Interest(Option<BTreeSet<String>>, Reply<()>),
     /// A peer is there, and takes frames.
     Connect(Device, mpsc::Sender<Vec<u8>>, oneshot::Sender<LinkId>),
-    /// A peer has sent a frame. An error ends the connection.
-    Frame(LinkId, Vec<u8>, Reply<()>),
+    /// A peer has sent a message. An error ends the connection.
+    Message(LinkId, Message, Reply<()>),
     Disconnect(LinkId),
     /// A device is there: its public key and its addresses, encoded.
     Remember([u8; 32], Vec<u8>),
@@ -245,8 +245,9 @@ impl Engine {
                 self.outgoing.insert(link, outgoing);
                 let _ = reply.send(link);
             }
-            Command::Frame(link, frame, reply) => {
-                let outcome = self.receive(link, &frame).await;
+            Command::Message(link, message, reply) => {
+                let outcome = self.exchange.receive(link, message, &mut self.replica).await;
+                self.announce();
                 let _ = reply.send(outcome);
             }
             Command::Disconnect(link) => self.disconnect(link).await,
@@ -282,13 +283,6 @@ impl Engine {
                 "that the secret is shared could not be noted"
             );
         }
-    }
-
-    async fn receive(&mut self, link: LinkId, frame: &[u8]) -> Result<(), StoreError> {
-        let message = Message::decode(frame).map_err(crate::error::failed("read the frame of a peer"))?;
-        let outcome = self.exchange.receive(link, message, &mut self.replica).await;
-        self.announce();
-        outcome
     }
 
     fn announce(&self) {

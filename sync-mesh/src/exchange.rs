@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use self::link::{Link, Tell};
 use crate::{
+    data::Update,
     message::{Message, Told},
     replica::{Held, Replica, Taken},
 };
@@ -173,7 +174,7 @@ impl Exchange {
         &mut self,
         from: LinkId,
         collection: String,
-        update: Vec<u8>,
+        update: Update,
         replica: &mut Replica,
     ) -> Result<(), StoreError> {
         if self.awaited.contains_key(&collection) {

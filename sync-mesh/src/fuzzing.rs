@@ -178,7 +178,7 @@ pub fn samples() -> &'static Samples {
             },
             Message::Update {
                 collection: collection(),
-                update: update.clone(),
+                update: update.clone().into(),
             },
             Message::Snapshot {
                 collection: collection(),

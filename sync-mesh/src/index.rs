@@ -78,6 +78,11 @@ impl Index {
         self.rows.contains_key(name)
     }
 
+    /// When a row changed last; `None` when there is no such row.
+    pub(crate) fn changed(&self, name: &str) -> Option<u64> {
+        self.rows.get(name).map(|entry| entry.changed)
+    }
+
     pub(crate) fn names(&self) -> impl Iterator<Item = &SmolStr> {
         self.rows.keys()
     }

@@ -11,12 +11,19 @@ pub const COLLECTION_BYTES_MAX: usize = 255;
 /// Longest name of a root container, in bytes. Snapshots of documents with a root name of 65,536 bytes or more cannot be loaded again; an escaped id has at
 /// most three times the bytes of the id, so whatever is longer was not written by us.
 pub const ROOT_NAME_BYTES_MAX: usize = 1024;
-/// Bytes of a shard's log after which it is replaced by a snapshot: about what a snapshot of 100,000 rows takes to make in 0.1 s, and to load in 30 ms.
+/// Bytes of a shard's log after which it is replaced by a snapshot when there is nothing else to do: about 100,000 rows, which take a second to merge again at a start.
 pub const LOG_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The same while there is something else to do: a first exchange waits for a snapshot every 200,000 rows and no more often.
+pub const LOG_BYTES_BUSY_MAX: usize = 32 * 1024 * 1024;
 /// Largest frame between peers, in bytes: a piece of an exchange, or one write of the largest document with its names.
 pub const FRAME_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// A frame of so many bytes is read on a thread of its own: what is shorter takes less than 0.2 ms.
+pub const READ_APART_BYTES: usize = 8 * 1024;
 /// Rows looked at for one report to an observer, about 10 ms: whatever else the store is asked waits meanwhile.
 pub const CHANGES_MAX: usize = 4096;
+/// Memory for rows that were read when they changed and wait for those who were told so, in bytes: about 30,000 of ten fields, by which the tables stay behind
+/// during a first exchange. It is given back when there is nothing else to do.
+pub const READ_AHEAD_BYTES_MAX: usize = 24 * 1024 * 1024;
 /// Operations in one piece of an exchange: about 2,000 rows of ten fields, which take about 30 ms to merge.
 pub const CHUNK_OPERATIONS: usize = 20_000;
 /// Bytes after which a piece of an exchange is halved, unless it is one write of one row: several pieces are on their way to each peer.
@@ -34,8 +41,8 @@ pub const CONFIRM_DELAY: Duration = Duration::from_millis(5);
 pub const CONFIRM_PAUSE: Duration = Duration::from_millis(50);
 /// Rows changed in memory after which a shard is read anew from a snapshot when there is nothing else to do: until then each of them holds up to 2 kB.
 pub const TOUCHED_ROWS_MAX: usize = 25_000;
-/// The same while there is something else to do.
-pub const TOUCHED_ROWS_BUSY_MAX: usize = 100_000;
+/// The same while there is something else to do: up to 400 MB then.
+pub const TOUCHED_ROWS_BUSY_MAX: usize = 200_000;
 /// Silence after which a store has nothing else to do.
 pub const SETTLE_PAUSE: Duration = Duration::from_millis(500);
 /// A device that was not met for so long does not hold up the trimming of history: it gets a snapshot when it returns.

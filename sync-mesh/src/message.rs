@@ -5,8 +5,11 @@
 use loro::VersionVector;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{
-    COLLECTION_BYTES_MAX, COLLECTIONS_MAX, FRAME_BYTES_MAX, SNAPSHOT_PART_BYTES, VERSION_BYTES_MAX,
+use crate::{
+    data::Update,
+    limits::{
+        COLLECTION_BYTES_MAX, COLLECTIONS_MAX, FRAME_BYTES_MAX, SNAPSHOT_PART_BYTES, VERSION_BYTES_MAX,
+    },
 };
 
 /// The first byte of each frame.
@@ -26,7 +29,7 @@ pub(crate) enum Message {
         collections: Vec<Told>,
     },
     /// What is new in one collection.
-    Update { collection: String, update: Vec<u8> },
+    Update { collection: String, update: Update },
     /// All of one collection, in parts that follow each other: for somebody who is behind what was trimmed, or has asked.
     Snapshot {
         collection: String,
@@ -95,7 +98,7 @@ impl Message {
                 let told = told.map(|(told, version)| (&*told.collection, &**version, told.digest));
                 Wire::Versions(*received, *complete, told.collect())
             }
-            Self::Update { collection, update } => Wire::Update(collection, update),
+            Self::Update { collection, update } => Wire::Update(collection, &update.bytes),
             Self::Snapshot {
                 collection,
                 part,
@@ -138,7 +141,7 @@ impl Message {
             }
             Wire::Update(name, update) => Self::Update {
                 collection: collection(name)?,
-                update: update.to_vec(),
+                update: update.to_vec().into(),
             },
             Wire::Snapshot(_, part, _) if part.len() > SNAPSHOT_PART_BYTES => {
                 return Err(FrameError::Part(part.len()));
@@ -220,7 +223,7 @@ mod tests {
             versions(),
             Message::Update {
                 collection: "stocks".to_owned(),
-                update: vec![1, 2, 3],
+                update: vec![1, 2, 3].into(),
             },
             Message::Snapshot {
                 collection: "stocks".to_owned(),
@@ -241,7 +244,7 @@ mod tests {
         let name = "n".repeat(COLLECTION_BYTES_MAX + 1);
         let long = Message::Update {
             collection: name,
-            update: Vec::new(),
+            update: Vec::new().into(),
         };
         assert_eq!(
             Message::decode(&long.encode()),

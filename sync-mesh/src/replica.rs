@@ -6,6 +6,7 @@
 mod keeping;
 mod merging;
 mod own_writes;
+mod read_ahead;
 mod reading;
 mod receipts;
 mod writing;
@@ -26,6 +27,7 @@ use smol_str::SmolStr;
 pub(crate) use self::{merging::Taken, reading::News};
 use self::{
     own_writes::OwnWrites,
+    read_ahead::ReadAhead,
     receipts::{Mark, Receipts},
 };
 use crate::{
@@ -47,6 +49,8 @@ pub(crate) struct Replica {
     /// Collections that were dropped at some time: who observes them has seen rows that the index does not know.
     dropped: HashSet<SmolStr>,
     receipts: Receipts,
+    /// What was read of rows when they changed.
+    read_ahead: ReadAhead,
     /// The newest reports of own writes that others have replaced, with their positions and collections.
     overwritten: VecDeque<(u64, SmolStr, Overwritten)>,
     /// Of the newest change.
@@ -102,6 +106,7 @@ impl Replica {
             interest: None,
             dropped: HashSet::new(),
             receipts: Receipts::default(),
+            read_ahead: ReadAhead::default(),
             overwritten: VecDeque::new(),
             position: 0,
             gaps: Gaps::default(),
@@ -128,6 +133,7 @@ impl Replica {
     async fn load(&mut self) -> Result<(), OpenError> {
         let contents = self.disk.contents().await?;
         let peer = contents.owner.peer;
+        self.read_ahead.clear();
         self.shards = contents
             .shards
             .into_iter()
@@ -299,11 +305,11 @@ impl Open {
         Ok(open)
     }
 
-    /// Notes which rows have just changed.
+    /// Notes which rows have just changed, and keeps what it reads of them.
     fn touch(
         &mut self,
         names: impl IntoIterator<Item = SmolStr>,
-        position: &mut u64,
+        (position, read_ahead): (&mut u64, &mut ReadAhead),
         own: bool,
     ) -> Vec<Touch> {
         self.version = self.shard.version();
@@ -312,8 +318,10 @@ impl Open {
             .into_iter()
             .map(|name| {
                 *position += 1;
+                let (row, digest) = self.shard.read(&name);
+                read_ahead.keep(*position, row);
                 let touch = Touch {
-                    digest: self.shard.digest(&name),
+                    digest,
                     name,
                     position: *position,
                     own,

@@ -2,78 +2,102 @@
 //!
 //! Made for accidents (a copied directory, a bug), not against forgers. Independent of the order in which maps are walked.
 
-use loro::{LoroMap, LoroValue, ValueOrContainer};
-use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+use loro::LoroValue;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-/// The digest of the row of this name; zero when its map holds nothing.
-pub(crate) fn digest(name: &str, map: &LoroMap) -> u64 {
-    let mut sum = 0_u64;
-    let mut empty = true;
-    map.for_each(|key, value| {
-        if let ValueOrContainer::Value(value) = value {
-            empty = false;
-            sum = sum.wrapping_add(entry(key, &value));
-        }
-    });
-    if empty {
-        return 0;
+/// The digest of a row whose entries are added one by one, in any order.
+#[derive(Debug, Default)]
+pub(crate) struct Digest {
+    sum: u64,
+    is_some: bool,
+    /// One entry as bytes, kept for the next one.
+    buffer: Vec<u8>,
+}
+
+impl Digest {
+    /// The row's map has this entry.
+    pub(crate) fn add(&mut self, key: &str, value: &LoroValue) {
+        self.is_some = true;
+        self.buffer.clear();
+        self.sum = self.sum.wrapping_add(entry(&mut self.buffer, key, value));
     }
-    xxh3_64_with_seed(name.as_bytes(), sum)
+
+    /// The digest of the row of this name; zero when its map holds nothing.
+    pub(crate) fn of(&self, name: &str) -> u64 {
+        if self.is_some {
+            xxh3_64_with_seed(name.as_bytes(), self.sum)
+        } else {
+            0
+        }
+    }
 }
 
-fn entry(key: &str, value: &LoroValue) -> u64 {
-    let mut hasher = Xxh3::new();
-    bytes(&mut hasher, key.as_bytes());
-    add(&mut hasher, value);
-    hasher.digest()
+/// Appends to the buffer, and leaves it as it was.
+fn entry(buffer: &mut Vec<u8>, key: &str, value: &LoroValue) -> u64 {
+    let start = buffer.len();
+    bytes(buffer, key.as_bytes());
+    add(buffer, value);
+    let hash = xxh3_64(&buffer[start..]);
+    buffer.truncate(start);
+    hash
 }
 
-fn bytes(hasher: &mut Xxh3, bytes: &[u8]) {
-    hasher.update(&(bytes.len() as u64).to_le_bytes());
-    hasher.update(bytes);
+fn bytes(buffer: &mut Vec<u8>, bytes: &[u8]) {
+    buffer.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    buffer.extend_from_slice(bytes);
 }
 
-fn add(hasher: &mut Xxh3, value: &LoroValue) {
+fn add(buffer: &mut Vec<u8>, value: &LoroValue) {
     match value {
-        LoroValue::Null => hasher.update(&[0]),
-        LoroValue::Bool(value) => hasher.update(&[1, u8::from(*value)]),
+        LoroValue::Null => buffer.push(0),
+        LoroValue::Bool(value) => buffer.extend_from_slice(&[1, u8::from(*value)]),
         LoroValue::I64(value) => {
-            hasher.update(&[2]);
-            hasher.update(&value.to_le_bytes());
+            buffer.push(2);
+            buffer.extend_from_slice(&value.to_le_bytes());
         }
         LoroValue::Double(value) => {
-            hasher.update(&[3]);
-            hasher.update(&value.to_bits().to_le_bytes());
+            buffer.push(3);
+            buffer.extend_from_slice(&value.to_bits().to_le_bytes());
         }
         LoroValue::String(text) => {
-            hasher.update(&[4]);
-            bytes(hasher, text.as_bytes());
+            buffer.push(4);
+            bytes(buffer, text.as_bytes());
         }
         LoroValue::Binary(value) => {
-            hasher.update(&[5]);
-            bytes(hasher, value);
+            buffer.push(5);
+            bytes(buffer, value);
         }
         LoroValue::List(items) => {
-            hasher.update(&[6]);
-            hasher.update(&(items.len() as u64).to_le_bytes());
-            items.iter().for_each(|item| add(hasher, item));
+            buffer.push(6);
+            buffer.extend_from_slice(&(items.len() as u64).to_le_bytes());
+            items.iter().for_each(|item| add(buffer, item));
         }
         LoroValue::Map(entries) => {
-            hasher.update(&[7]);
-            let sum = entries
-                .iter()
-                .fold(0_u64, |sum, (key, value)| sum.wrapping_add(entry(key, value)));
-            hasher.update(&sum.to_le_bytes());
+            buffer.push(7);
+            let sum = entries.iter().fold(0_u64, |sum, (key, value)| {
+                sum.wrapping_add(entry(buffer, key, value))
+            });
+            buffer.extend_from_slice(&sum.to_le_bytes());
         }
-        LoroValue::Container(_) => hasher.update(&[8]),
+        LoroValue::Container(_) => buffer.push(8),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use loro::LoroDoc;
+    use loro::{LoroDoc, LoroMap, ValueOrContainer};
 
     use super::*;
+
+    fn digest(name: &str, map: &LoroMap) -> u64 {
+        let mut digest = Digest::default();
+        map.for_each(|key, value| {
+            if let ValueOrContainer::Value(value) = value {
+                digest.add(key, &value);
+            }
+        });
+        digest.of(name)
+    }
 
     #[test]
     fn a_digest_depends_on_what_is_held_and_not_on_how_it_came() {

@@ -14,6 +14,7 @@ use smol_str::SmolStr;
 
 use super::{
     counter::{Base, SEED_EPOCH, Start, Total},
+    digest::Digest,
     encoding::{Decoded, decode, encode, removed},
     key::Key,
 };
@@ -38,6 +39,9 @@ enum State {
 }
 
 const DELETED: i64 = 0;
+
+/// What a field takes in memory beside what its value refers to.
+const ENTRY_BYTES: usize = 64;
 
 impl State {
     fn encode(self) -> LoroValue {
@@ -68,11 +72,37 @@ impl Row {
     pub(crate) fn of(map: &LoroMap) -> Self {
         let mut row = Self::default();
         map.for_each(|key, value| {
-            if let (Some(key), ValueOrContainer::Value(value)) = (Key::decode(key), value) {
-                row.read(key, value);
+            if let ValueOrContainer::Value(value) = value {
+                row.read_entry(key, value);
             }
         });
         row
+    }
+
+    /// Reads the map of the row of this name, and what it holds as a number.
+    pub(crate) fn with_digest(name: &str, map: &LoroMap) -> (Self, u64) {
+        let (mut row, mut digest) = (Self::default(), Digest::default());
+        map.for_each(|key, value| {
+            if let ValueOrContainer::Value(value) = value {
+                digest.add(key, &value);
+                row.read_entry(key, value);
+            }
+        });
+        (row, digest.of(name))
+    }
+
+    fn read_entry(&mut self, key: &str, value: LoroValue) {
+        if let Some(key) = Key::decode(key) {
+            self.read(key, value);
+        }
+    }
+
+    /// About how many bytes it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let plain = self.registers.iter().chain(&self.seeds);
+        let values: usize = plain.map(|(_, value)| ENTRY_BYTES + bytes_of(value)).sum();
+        let counters = self.bases.len() + self.seed_bases.len() + self.totals.len();
+        size_of::<Self>() + values + counters * ENTRY_BYTES
     }
 
     fn read(&mut self, key: Key, value: LoroValue) {
@@ -287,6 +317,22 @@ fn counter_start(model: &ModelDescriptor, name: &str, value: &Value) -> Option<S
         .iter()
         .any(|field| field.is_counter() && field.document_name() == name);
     is_counter.then_some(start)
+}
+
+/// What a value refers to, in bytes.
+fn bytes_of(value: &LoroValue) -> usize {
+    match value {
+        LoroValue::String(text) => text.len(),
+        LoroValue::Binary(bytes) => bytes.len(),
+        LoroValue::List(items) => items.iter().map(|item| ENTRY_BYTES + bytes_of(item)).sum(),
+        LoroValue::Map(entries) => {
+            let entries = entries.iter();
+            entries
+                .map(|(key, value)| ENTRY_BYTES + key.len() + bytes_of(value))
+                .sum()
+        }
+        _ => 0,
+    }
 }
 
 fn find<'a, T>(fields: &'a [(SmolStr, T)], name: &str) -> Option<&'a T> {

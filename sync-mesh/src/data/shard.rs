@@ -21,7 +21,7 @@ use smol_str::SmolStr;
 
 use self::guard::guarded;
 pub(crate) use self::{chunk::Chunk, overwriting::Searched};
-use super::{digest::digest, name::id_of, row::Row};
+use super::{name::id_of, row::Row};
 
 /// One Loro document.
 pub(crate) struct Shard {
@@ -135,7 +135,12 @@ impl Shard {
 
     /// What the row holds, as a number; zero for a row of which nothing is left. The index has to know it.
     pub(crate) fn digest(&self, name: &str) -> u64 {
-        digest(name, &self.document.get_map(name))
+        self.read(name).1
+    }
+
+    /// The row and what it holds as a number, read at once.
+    pub(crate) fn read(&self, name: &str) -> (Row, u64) {
+        Row::with_digest(name, &self.document.get_map(name))
     }
 
     /// Changes rows in one commit, and returns it as an update for peers and for the disk.
@@ -210,7 +215,7 @@ impl Shard {
         VersionVector::from_im_vv(&self.document.shallow_since_vv())
     }
 
-    /// Of each writer, where an update begins and up to where it goes; those that it does not hold are left out.
+    /// Of each writer, where an update begins and up to where it goes; those that it does not hold are left out. Slow: the whole update is decoded.
     pub(crate) fn range_of(update: &[u8]) -> Result<(VersionVector, VersionVector), ShardError> {
         let meta = Self::meta(update)?;
         Ok((meta.partial_start_vv, meta.partial_end_vv))

@@ -336,7 +336,7 @@ impl Link {
             }
             return Ok(Some(Message::Update {
                 collection: held.collection.to_string(),
-                update: chunk.update,
+                update: chunk.update.into(),
             }));
         }
         Ok(None)

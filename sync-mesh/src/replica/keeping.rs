@@ -8,12 +8,12 @@ use std::{
 use ditto_sync_core::{intent::BatchId, store::StoreError};
 use loro::VersionVector;
 
-use super::{Replica, random_peer};
+use super::{Open, Replica, random_peer};
 use crate::{
     data::Shard,
     disk::{Change, Confirmed, DiskError, Replacement},
     error::{self, OpenError},
-    limits::{LOG_BYTES_MAX, TOUCHED_ROWS_BUSY_MAX, TOUCHED_ROWS_MAX, TRIM_HORIZON},
+    limits::{LOG_BYTES_BUSY_MAX, LOG_BYTES_MAX, TOUCHED_ROWS_BUSY_MAX, TOUCHED_ROWS_MAX, TRIM_HORIZON},
     memory::give_back,
 };
 
@@ -56,15 +56,13 @@ impl Replica {
 
     /// Replaces long logs by snapshots, and documents that have grown in memory by what is read from these. Best effort: what stays is read at the next start.
     pub(crate) async fn shorten(&mut self, idle: bool) {
-        let touched_max = if idle {
-            TOUCHED_ROWS_MAX
-        } else {
-            TOUCHED_ROWS_BUSY_MAX
-        };
+        if idle {
+            self.read_ahead.clear();
+        }
         for at in 0..self.shards.len() {
             let sure = self.is_sure();
             let open = &mut self.shards[at];
-            if !sure || (open.log_bytes <= LOG_BYTES_MAX && open.touched <= touched_max) {
+            if !sure || !open.has_grown(idle) {
                 continue;
             }
             // Not again before as much has been added, if it fails.
@@ -83,7 +81,7 @@ impl Replica {
 
     /// Whether there is something to do for [`shorten`](Self::shorten) when nothing else is.
     pub(crate) fn has_grown(&self) -> bool {
-        self.shards.iter().any(|open| open.touched > TOUCHED_ROWS_MAX)
+        !self.read_ahead.is_empty() || self.shards.iter().any(|open| open.has_grown(true))
     }
 
     /// Puts the same document, read from a snapshot, in the place of a shard: in the file first.
@@ -212,6 +210,18 @@ impl Replica {
             .map_err(error::failed("write under another number"))?;
         give_back();
         Ok(true)
+    }
+}
+
+impl Open {
+    /// Whether its log is to be replaced by a snapshot, when there is nothing else to do or in any case.
+    fn has_grown(&self, idle: bool) -> bool {
+        let (log_bytes, touched) = if idle {
+            (LOG_BYTES_MAX, TOUCHED_ROWS_MAX)
+        } else {
+            (LOG_BYTES_BUSY_MAX, TOUCHED_ROWS_BUSY_MAX)
+        };
+        self.log_bytes > log_bytes || self.touched > touched
     }
 }
 

@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 
 use super::{Open, Replica, random_peer};
 use crate::{
-    data::{Chunk, Searched, Shard, ShardError, id_of},
+    data::{Chunk, Searched, Shard, ShardError, Update, id_of},
     disk::{Change, Replacement},
     error,
     limits::OVERWRITTEN_MAX,
@@ -27,17 +27,18 @@ pub(crate) enum Taken {
 
 impl Replica {
     /// Merges an update of a peer, and keeps it.
-    pub(crate) async fn import(&mut self, collection: &str, update: Vec<u8>) -> Result<Taken, StoreError> {
+    pub(crate) async fn import(&mut self, collection: &str, update: Update) -> Result<Taken, StoreError> {
         self.sure().await?;
         if !self.wants(collection) {
             return Ok(Taken::Unwanted);
         }
-        let (start, end) = Shard::range_of(&update).map_err(error::failed("read the update of a peer"))?;
-        if self.is_ahead_of_us(collection, &end) {
+        let range = update.range();
+        let (start, end) = range.map_err(error::failed("read the update of a peer"))?;
+        if self.is_ahead_of_us(collection, end) {
             return Ok(Taken::Useless);
         }
         let held = self.find(collection).map(|open| &open.version);
-        if !held.unwrap_or(&VersionVector::new()).includes_vv(&start) {
+        if !held.unwrap_or(&VersionVector::new()).includes_vv(start) {
             return Ok(Taken::Gap);
         }
         let at = self.shard_for_writing(collection).await?;
@@ -45,7 +46,7 @@ impl Replica {
         let open = &mut self.shards[at];
         open.own_writes.catch_up(&open.shard, own, &open.version);
         let before = open.version.clone();
-        let imported = match open.shard.import(&update) {
+        let imported = match open.shard.import(&update.bytes) {
             Ok(imported) => imported,
             Err(ShardError::Trimmed) => return Ok(Taken::Useless),
             Err(error) => {
@@ -60,12 +61,16 @@ impl Replica {
             return Ok(Taken::Gap);
         }
         if open.shard.version() == open.version {
-            return Ok(Taken::All(end));
+            return Ok(Taken::All(end.clone()));
         }
         // Whatever is no name of ours stays in the document and is shown to nobody.
         let names = imported.touched.into_iter().filter(|name| id_of(name).is_some());
         self.doubtful = true;
-        let rows = open.touch(names.map(SmolStr::from), &mut self.position, false);
+        let rows = open.touch(
+            names.map(SmolStr::from),
+            (&mut self.position, &mut self.read_ahead),
+            false,
+        );
         let mut searched = Searched::default();
         for touch in &rows {
             let since = (&before, &mut searched);
@@ -77,9 +82,10 @@ impl Replica {
         while self.overwritten.len() > OVERWRITTEN_MAX {
             self.overwritten.pop_front();
         }
+        let end = end.clone();
         let change = Change {
             shard: open.number,
-            update,
+            update: update.bytes,
             rows,
         };
         self.keep(vec![change], None).await?;
@@ -155,7 +161,7 @@ impl Replica {
         open.shard = new;
         let changed = differing(open);
         // Only the differences are changes, for those who observe.
-        open.touch(changed, &mut self.position, false);
+        open.touch(changed, (&mut self.position, &mut self.read_ahead), false);
         let replacement = Replacement {
             shard: open.number,
             snapshot: &bytes,

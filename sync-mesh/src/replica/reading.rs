@@ -9,7 +9,10 @@ use ditto_sync_core::{
 };
 
 use super::Replica;
-use crate::{data::id_of, limits::CHANGES_MAX};
+use crate::{
+    data::{Row, id_of, root_name},
+    limits::CHANGES_MAX,
+};
 
 /// What has changed since some position.
 pub(crate) struct News {
@@ -30,8 +33,17 @@ impl Replica {
         let collection = model.collection();
         Ok(ids
             .iter()
-            .map(|id| self.row(collection, id).document(model))
+            .map(|id| self.row_once(collection, id).document(model))
             .collect())
+    }
+
+    /// The row of this id, for somebody who will not ask again before it changes.
+    fn row_once(&mut self, collection: &str, id: &DocumentId) -> Row {
+        let changed = self
+            .find(collection)
+            .and_then(|open| open.index.changed(&root_name(id)));
+        let ahead = changed.and_then(|position| self.read_ahead.take(position));
+        ahead.unwrap_or_else(|| self.row(collection, id))
     }
 
     /// The ids of all documents that match, and the position they are of.
@@ -70,7 +82,11 @@ impl Replica {
                     reached = entry.changed - 1;
                     break;
                 }
-                let document = open.shard.row(name).document(model);
+                let ahead = self.read_ahead.get(entry.changed);
+                let document = match ahead {
+                    Some(row) => row.document(model),
+                    None => open.shard.row(name).document(model),
+                };
                 // One that came once, from a peer, and does not match, has never been seen by anybody here.
                 let unseen = all_known && entry.born > position && entry.born == entry.changed && !entry.own;
                 let kind = match document {

@@ -91,7 +91,7 @@ impl Replica {
                 Ok(())
             })
             .map_err(error::failed("write to its documents"))?;
-        let rows = open.touch(names, &mut self.position, true);
+        let rows = open.touch(names, (&mut self.position, &mut self.read_ahead), true);
         Ok(Change {
             shard: open.number,
             update,

@@ -207,5 +207,6 @@ fn broken_update(random: &mut fastrand::Rng) -> Vec<u8> {
         }
     };
     let collection = "stocks".to_owned();
+    let update = update.into();
     Message::Update { collection, update }.encode()
 }

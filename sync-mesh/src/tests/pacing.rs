@@ -129,7 +129,7 @@ async fn what_was_taken_is_confirmed_soon_and_then_not_too_often() {
         version.merge(&chunk.end);
         let update = Message::Update {
             collection: "stocks".to_owned(),
-            update: chunk.update,
+            update: chunk.update.into(),
         };
         exchange
             .receive(LINK, update, replica)
