@@ -1,4 +1,4 @@
-//! A few models for tests, written by hand as the derive would: [`STOCK`], [`ORDER_LINE`], [`READING`],
+//! A few models for tests, written by hand as the derive would: [`STOCK`], [`BRANCH_STOCK`], [`ORDER_LINE`], [`READING`],
 //! [`ANYTHING`], [`SIMULATED`], [`SIMULATED_KEPT`], [`SIMULATED_CHILD`].
 
 use ditto_sync_core::{
@@ -11,6 +11,11 @@ use ditto_sync_core::{
 /// `id` text; `branchId` text; `product` text or null; `quantity` counter; `price` float or null; `note` text or null.
 pub static STOCK: ModelDescriptor =
     ModelDescriptor::new("Stock", "stocks", "stocks", &STOCK_ID, &STOCK_FIELDS);
+
+/// The same table, of one branch on each device: the scope is `branchId`.
+pub static BRANCH_STOCK: ModelDescriptor =
+    ModelDescriptor::new("Stock", "stocks", "stocks", &STOCK_ID, &STOCK_FIELDS)
+        .with_scope(Scope::All(&["branchId"]), LeftScope::Delete);
 
 static STOCK_ID: [FieldDescriptor; 1] = [FieldDescriptor::of::<String>("id", "id", "id")];
 static STOCK_FIELDS: [FieldDescriptor; 5] = [

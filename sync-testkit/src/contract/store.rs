@@ -10,7 +10,9 @@ mod reading;
 mod session;
 mod writing;
 
-use ditto_sync_core::store::DocumentStore;
+use ditto_sync_core::{descriptor::ModelDescriptor, store::DocumentStore};
+
+use crate::models::STOCK;
 
 /// How the suite gets stores of one engine.
 ///
@@ -18,6 +20,11 @@ use ditto_sync_core::store::DocumentStore;
 pub trait StoreFixture: Send + Sync {
     /// The store under test.
     type Store: DocumentStore;
+
+    /// The model of the cases: [`STOCK`], or [`BRANCH_STOCK`](crate::models::BRANCH_STOCK), which has a scope, for stores to which that makes a difference.
+    fn stock(&self) -> &'static ModelDescriptor {
+        &STOCK
+    }
 
     /// Opens the store of this name, empty at first.
     fn open(&self, name: &str) -> impl Future<Output = Self::Store> + Send;

@@ -18,19 +18,28 @@ pub async fn a_stale_operation_refuses_the_whole_batch<F: StoreFixture>(fixture:
     let store = open(fixture, "stale").await;
     let mut session = Session::of(&store, 1).await;
     let (fresh, changed) = (text_id("fresh"), text_id("changed"));
-    session.apply(&STOCK, &changed, insert(&changed, 1)).await;
-    let before = fetch(&store, &STOCK, &changed).await;
-    session.apply(&STOCK, &changed, set("note", "in between")).await;
+    session
+        .apply(fixture.stock(), &changed, insert(&changed, 1))
+        .await;
+    let before = fetch(&store, fixture.stock(), &changed).await;
+    session
+        .apply(fixture.stock(), &changed, set("note", "in between"))
+        .await;
 
     let outcome = session
         .write(vec![
-            operation(&STOCK, &fresh, Expect::Absent, insert(&fresh, 5)),
-            operation(&STOCK, &changed, expect(&STOCK, before.as_ref()), increment(1)),
+            operation(fixture.stock(), &fresh, Expect::Absent, insert(&fresh, 5)),
+            operation(
+                fixture.stock(),
+                &changed,
+                expect(fixture.stock(), before.as_ref()),
+                increment(1),
+            ),
         ])
         .await;
     assert_eq!(outcome, stale([&changed]), "the changed document is named");
     assert_eq!(
-        fetch(&store, &STOCK, &fresh).await,
+        fetch(&store, fixture.stock(), &fresh).await,
         None,
         "nothing of the batch was applied"
     );
@@ -48,18 +57,23 @@ pub async fn all_stale_ids_come_back<F: StoreFixture>(fixture: &F) {
     let ids = ["changed", "gone", "there", "as-expected"].map(text_id);
     let [changed, gone, there, as_expected] = &ids;
     for id in &ids {
-        session.apply(&STOCK, id, insert(id, 1)).await;
+        session.apply(fixture.stock(), id, insert(id, 1)).await;
     }
-    let was = expect(&STOCK, fetch(&store, &STOCK, gone).await.as_ref());
-    session.apply(&STOCK, changed, set("note", "in between")).await;
-    session.apply(&STOCK, gone, Action::Delete).await;
+    let was = expect(
+        fixture.stock(),
+        fetch(&store, fixture.stock(), gone).await.as_ref(),
+    );
+    session
+        .apply(fixture.stock(), changed, set("note", "in between"))
+        .await;
+    session.apply(fixture.stock(), gone, Action::Delete).await;
 
     let outcome = session
         .write(vec![
-            operation(&STOCK, changed, was, Action::Delete),
-            operation(&STOCK, gone, was, set("note", "too late")),
-            operation(&STOCK, there, Expect::Absent, insert(there, 9)),
-            operation(&STOCK, as_expected, was, set("note", "right")),
+            operation(fixture.stock(), changed, was, Action::Delete),
+            operation(fixture.stock(), gone, was, set("note", "too late")),
+            operation(fixture.stock(), there, Expect::Absent, insert(there, 9)),
+            operation(fixture.stock(), as_expected, was, set("note", "right")),
         ])
         .await;
     let WriteOutcome::Stale(mut found) = outcome else {
@@ -83,10 +97,10 @@ pub async fn a_seed_of_an_existing_document_is_stale<F: StoreFixture>(fixture: &
     let store = open(fixture, "seed-stale").await;
     let mut session = Session::of(&store, 1).await;
     let id = text_id("s1");
-    session.apply(&STOCK, &id, insert(&id, 10)).await;
+    session.apply(fixture.stock(), &id, insert(&id, 10)).await;
     let seed = Action::Seed(stock(&id, "kigali-1", 4));
     let outcome = session
-        .write(vec![operation(&STOCK, &id, Expect::Absent, seed)])
+        .write(vec![operation(fixture.stock(), &id, Expect::Absent, seed)])
         .await;
     assert_eq!(outcome, stale([&id]));
     assert_eq!(
@@ -107,20 +121,22 @@ pub async fn a_document_without_its_anchor_is_absent<F: StoreFixture>(fixture: &
         if let Some(anchor) = anchor {
             husk.set("id", anchor);
         }
-        session.apply(&STOCK, &id, Action::Insert(husk)).await;
+        session.apply(fixture.stock(), &id, Action::Insert(husk)).await;
         assert_eq!(
-            fetch(&store, &STOCK, &id).await,
+            fetch(&store, fixture.stock(), &id).await,
             None,
             "a husk ({name}) is absent to fetch"
         );
         assert!(
-            !scan(&store, &STOCK, &Query::all()).await.contains(&id),
+            !scan(&store, fixture.stock(), &Query::all()).await.contains(&id),
             "and to scan"
         );
         let document = stock(&id, "kigali-2", 7);
-        session.apply(&STOCK, &id, Action::Insert(document.clone())).await;
+        session
+            .apply(fixture.stock(), &id, Action::Insert(document.clone()))
+            .await;
         assert_eq!(
-            fetch(&store, &STOCK, &id).await,
+            fetch(&store, fixture.stock(), &id).await,
             Some(document),
             "an insert takes its place"
         );
@@ -132,12 +148,12 @@ pub async fn a_batch_applies_once<F: StoreFixture>(fixture: &F) {
     let store = open(fixture, "once").await;
     let mut session = Session::of(&store, 1).await;
     let id = text_id("s1");
-    session.apply(&STOCK, &id, insert(&id, 10)).await;
-    let found = fetch(&store, &STOCK, &id).await;
+    session.apply(fixture.stock(), &id, insert(&id, 10)).await;
+    let found = fetch(&store, fixture.stock(), &id).await;
     let intent = session.intent(vec![operation(
-        &STOCK,
+        fixture.stock(),
         &id,
-        expect(&STOCK, found.as_ref()),
+        expect(fixture.stock(), found.as_ref()),
         increment(1),
     )]);
     for _ in 0..3 {
@@ -157,12 +173,12 @@ pub async fn a_batch_applies_once_across_a_restart<F: StoreFixture>(fixture: &F)
     let id = text_id("s1");
     let intent = {
         let mut session = Session::of(&store, 1).await;
-        session.apply(&STOCK, &id, insert(&id, 10)).await;
-        let found = fetch(&store, &STOCK, &id).await;
+        session.apply(fixture.stock(), &id, insert(&id, 10)).await;
+        let found = fetch(&store, fixture.stock(), &id).await;
         session.intent(vec![operation(
-            &STOCK,
+            fixture.stock(),
             &id,
-            expect(&STOCK, found.as_ref()),
+            expect(fixture.stock(), found.as_ref()),
             increment(1),
         )])
     };
@@ -182,9 +198,9 @@ pub async fn a_refused_batch_is_not_the_last_applied<F: StoreFixture>(fixture: &
     let store = open(fixture, "refused").await;
     let mut session = Session::of(&store, 1).await;
     let id = text_id("s1");
-    session.apply(&STOCK, &id, insert(&id, 10)).await;
+    session.apply(fixture.stock(), &id, insert(&id, 10)).await;
     let applied = last_applied(&store, &session).await;
-    let operations = vec![operation(&STOCK, &id, Expect::Absent, insert(&id, 11))];
+    let operations = vec![operation(fixture.stock(), &id, Expect::Absent, insert(&id, 11))];
     assert_eq!(session.write(operations.clone()).await, stale([&id]));
     assert_eq!(
         last_applied(&store, &session).await,
@@ -192,7 +208,7 @@ pub async fn a_refused_batch_is_not_the_last_applied<F: StoreFixture>(fixture: &
         "a refusal is not recorded"
     );
     // Its expectation may hold later; then the same batch is applied like any other.
-    session.apply(&STOCK, &id, Action::Delete).await;
+    session.apply(fixture.stock(), &id, Action::Delete).await;
     assert_eq!(session.write(operations).await, WriteOutcome::Applied);
     assert_eq!(field(&store, &id, "quantity").await, Some(Value::Int(11)));
 }
@@ -205,8 +221,8 @@ pub async fn identity_survives_a_restart<F: StoreFixture>(fixture: &F) {
     let first = store.identity(replica).await.expect("identity can be read");
     assert_eq!(first.last_applied, None, "nothing was applied yet");
     let id = text_id("s1");
-    session.apply(&STOCK, &id, insert(&id, 10)).await;
-    session.apply(&STOCK, &id, increment(1)).await;
+    session.apply(fixture.stock(), &id, insert(&id, 10)).await;
+    session.apply(fixture.stock(), &id, increment(1)).await;
     let before = store.identity(replica).await.expect("identity can be read");
     assert_eq!(before.last_applied, Some(2), "the sequence of the last batch");
     assert_eq!(before.store, first.store, "the id does not change by writing");
@@ -224,9 +240,9 @@ pub async fn replicas_are_told_apart<F: StoreFixture>(fixture: &F) {
     let store = open(fixture, "replicas").await;
     let (mut one, mut other) = (Session::of(&store, 1).await, Session::of(&store, 2).await);
     let id = text_id("s1");
-    one.apply(&STOCK, &id, insert(&id, 10)).await;
-    one.apply(&STOCK, &id, increment(1)).await;
-    other.apply(&STOCK, &id, increment(1)).await;
+    one.apply(fixture.stock(), &id, insert(&id, 10)).await;
+    one.apply(fixture.stock(), &id, increment(1)).await;
+    other.apply(fixture.stock(), &id, increment(1)).await;
     assert_eq!(
         field(&store, &id, "quantity").await,
         Some(Value::Int(12)),

@@ -25,14 +25,14 @@ pub async fn own_writes_are_observed<F: StoreFixture>(fixture: &F) {
     let id = text_id("s1");
     let mut observation = observe_all(&store).await;
     for action in [insert(&id, 1), set("note", "seen"), increment(2)] {
-        session.apply(&STOCK, &id, action).await;
+        session.apply(fixture.stock(), &id, action).await;
         let (kind, _, _) = wait_for_change(&mut observation, &id).await;
         assert_eq!(kind, ChangeKind::Upserted);
     }
-    session.apply(&STOCK, &id, Action::Delete).await;
+    session.apply(fixture.stock(), &id, Action::Delete).await;
     let (_, _, _) = wait_for_change(&mut observation, &id).await;
     assert_eq!(
-        fetch(&store, &STOCK, &id).await,
+        fetch(&store, fixture.stock(), &id).await,
         None,
         "a hint: the document says what happened"
     );
@@ -45,11 +45,11 @@ pub async fn changes_are_coalesced<F: StoreFixture>(fixture: &F) {
     let mut observation = observe_all(&store).await;
     let ids = ["a", "b", "last"].map(text_id);
     for id in &ids {
-        session.apply(&STOCK, id, insert(id, 0)).await;
+        session.apply(fixture.stock(), id, insert(id, 0)).await;
     }
     for _ in 0..50 {
         for id in &ids {
-            session.apply(&STOCK, id, increment(1)).await;
+            session.apply(fixture.stock(), id, increment(1)).await;
         }
     }
     // Engines may report a few batches while the writes go on; they must not report each write.
@@ -72,15 +72,23 @@ pub async fn only_matching_documents_are_observed<F: StoreFixture>(fixture: &F) 
     let mut session = Session::of(&store, 1).await;
     let query = Query::new(field("branchId").eq("kigali-1"));
     let mut observation = store
-        .observe(&STOCK, &query, None)
+        .observe(fixture.stock(), &query, None)
         .await
         .expect("a query can be observed");
     let (ours, theirs, last) = (text_id("ours"), text_id("theirs"), text_id("last"));
     session
-        .apply(&STOCK, &theirs, Action::Insert(stock(&theirs, "kigali-2", 1)))
+        .apply(
+            fixture.stock(),
+            &theirs,
+            Action::Insert(stock(&theirs, "kigali-2", 1)),
+        )
         .await;
     session
-        .apply(&STOCK, &ours, Action::Insert(stock(&ours, "kigali-1", 1)))
+        .apply(
+            fixture.stock(),
+            &ours,
+            Action::Insert(stock(&ours, "kigali-1", 1)),
+        )
         .await;
     let (_, seen, _) = wait_for_change(&mut observation, &ours).await;
     let upserted = |change: &&Change| change.id == theirs && change.kind == ChangeKind::Upserted;
@@ -89,9 +97,15 @@ pub async fn only_matching_documents_are_observed<F: StoreFixture>(fixture: &F) 
         "what never matched is no document of this query"
     );
 
-    session.apply(&STOCK, &ours, set("branchId", "kigali-2")).await;
     session
-        .apply(&STOCK, &last, Action::Insert(stock(&last, "kigali-1", 1)))
+        .apply(fixture.stock(), &ours, set("branchId", "kigali-2"))
+        .await;
+    session
+        .apply(
+            fixture.stock(),
+            &last,
+            Action::Insert(stock(&last, "kigali-1", 1)),
+        )
         .await;
     // What matches no longer is reported, in any order with what begins to match.
     let mut awaited = BTreeSet::from([&ours, &last]);
@@ -114,18 +128,26 @@ pub async fn an_own_write_is_observed_whatever_became_of_the_document<F: StoreFi
     let mut session = Session::of(&store, 1).await;
     let query = Query::new(field("branchId").eq("kigali-1"));
     let mut observation = store
-        .observe(&STOCK, &query, None)
+        .observe(fixture.stock(), &query, None)
         .await
         .expect("a query can be observed");
     let (moved, deleted, outside) = (text_id("moved"), text_id("deleted"), text_id("outside"));
-    session.apply(&STOCK, &moved, insert(&moved, 1)).await;
-    session.apply(&STOCK, &moved, set("branchId", "kigali-2")).await;
+    session.apply(fixture.stock(), &moved, insert(&moved, 1)).await;
+    session
+        .apply(fixture.stock(), &moved, set("branchId", "kigali-2"))
+        .await;
     wait_for_change(&mut observation, &moved).await;
-    session.apply(&STOCK, &deleted, insert(&deleted, 1)).await;
-    session.apply(&STOCK, &deleted, Action::Delete).await;
+    session
+        .apply(fixture.stock(), &deleted, insert(&deleted, 1))
+        .await;
+    session.apply(fixture.stock(), &deleted, Action::Delete).await;
     wait_for_change(&mut observation, &deleted).await;
     session
-        .apply(&STOCK, &outside, Action::Insert(stock(&outside, "kigali-2", 1)))
+        .apply(
+            fixture.stock(),
+            &outside,
+            Action::Insert(stock(&outside, "kigali-2", 1)),
+        )
         .await;
     wait_for_change(&mut observation, &outside).await;
 }
@@ -135,17 +157,17 @@ pub async fn a_seed_that_nobody_sees_is_observed<F: StoreFixture>(fixture: &F) {
     let store = open(fixture, "own-seed-gone").await;
     let mut session = Session::of(&store, 1).await;
     let id = text_id("s1");
-    session.apply(&STOCK, &id, insert(&id, 1)).await;
-    session.apply(&STOCK, &id, Action::Delete).await;
+    session.apply(fixture.stock(), &id, insert(&id, 1)).await;
+    session.apply(fixture.stock(), &id, Action::Delete).await;
     for query in [Query::all(), Query::new(field("branchId").eq("kigali-1"))] {
         let mut observation = store
-            .observe(&STOCK, &query, None)
+            .observe(fixture.stock(), &query, None)
             .await
             .expect("a query can be observed");
         session
-            .apply(&STOCK, &id, Action::Seed(stock(&id, "kigali-1", 7)))
+            .apply(fixture.stock(), &id, Action::Seed(stock(&id, "kigali-1", 7)))
             .await;
-        assert_eq!(fetch(&store, &STOCK, &id).await, None);
+        assert_eq!(fetch(&store, fixture.stock(), &id).await, None);
         wait_for_change(&mut observation, &id).await;
     }
 }
@@ -157,10 +179,10 @@ pub async fn several_observations_see_the_same_change<F: StoreFixture>(fixture: 
     let id = text_id("s1");
     let mut first = observe_all(&store).await;
     let mut second = observe_all(&store).await;
-    session.apply(&STOCK, &id, insert(&id, 1)).await;
+    session.apply(fixture.stock(), &id, insert(&id, 1)).await;
     wait_for_change(&mut first, &id).await;
     wait_for_change(&mut second, &id).await;
-    session.apply(&STOCK, &id, increment(1)).await;
+    session.apply(fixture.stock(), &id, increment(1)).await;
     wait_for_change(&mut second, &id).await;
     wait_for_change(&mut first, &id).await;
 }
@@ -174,12 +196,12 @@ pub async fn a_dropped_observation_disturbs_nobody<F: StoreFixture>(fixture: &F)
     let mut dropped = observe_all(&store).await;
     drop(std::pin::pin!(dropped.next()).now_or_never());
     drop(dropped);
-    session.apply(&STOCK, &id, insert(&id, 1)).await;
+    session.apply(fixture.stock(), &id, insert(&id, 1)).await;
     wait_for_change(&mut kept, &id).await;
     drop(kept);
-    session.apply(&STOCK, &id, increment(1)).await;
+    session.apply(fixture.stock(), &id, increment(1)).await;
     let mut again = observe_all(&store).await;
-    session.apply(&STOCK, &id, increment(1)).await;
+    session.apply(fixture.stock(), &id, increment(1)).await;
     wait_for_change(&mut again, &id).await;
 }
 
@@ -191,7 +213,7 @@ pub async fn a_cancelled_wait_loses_nothing<F: StoreFixture>(fixture: &F) {
     for at in 0..20 {
         let id = text_id(&format!("stock-{at}"));
         drop(std::pin::pin!(observation.next()).now_or_never());
-        session.apply(&STOCK, &id, insert(&id, 1)).await;
+        session.apply(fixture.stock(), &id, insert(&id, 1)).await;
         wait_impatiently(&mut observation, &id).await;
     }
 }
@@ -207,18 +229,18 @@ pub async fn an_observation_resumes_from_its_cursor<F: StoreFixture>(fixture: &F
     let [before, changed, deleted, added, live] = &ids;
     let mut observation = observe_all(&store).await;
     for id in [before, changed, deleted] {
-        session.apply(&STOCK, id, insert(id, 1)).await;
+        session.apply(fixture.stock(), id, insert(id, 1)).await;
     }
     let (_, _, batch) = wait_for_change(&mut observation, deleted).await;
     let cursor = batch
         .cursor
         .expect("a store with cursors gives one with each batch");
     drop(observation);
-    session.apply(&STOCK, changed, increment(1)).await;
-    session.apply(&STOCK, deleted, Action::Delete).await;
-    session.apply(&STOCK, added, insert(added, 1)).await;
+    session.apply(fixture.stock(), changed, increment(1)).await;
+    session.apply(fixture.stock(), deleted, Action::Delete).await;
+    session.apply(fixture.stock(), added, insert(added, 1)).await;
 
-    let resumed = store.observe(&STOCK, &Query::all(), Some(&cursor)).await;
+    let resumed = store.observe(fixture.stock(), &Query::all(), Some(&cursor)).await;
     let mut resumed = resumed.expect("a store with cursors resumes");
     let mut seen = BTreeSet::new();
     while seen.len() < 3 {
@@ -235,7 +257,7 @@ pub async fn an_observation_resumes_from_its_cursor<F: StoreFixture>(fixture: &F
         [changed, deleted, added].map(Clone::clone).into(),
         "what changed since, and nothing else"
     );
-    session.apply(&STOCK, live, insert(live, 1)).await;
+    session.apply(fixture.stock(), live, insert(live, 1)).await;
     wait_for_change(&mut resumed, live).await;
 }
 
@@ -249,15 +271,15 @@ pub async fn an_observation_resumes_after_a_restart<F: StoreFixture>(fixture: &F
     let cursor = {
         let mut session = Session::of(&store, 1).await;
         let mut observation = observe_all(&store).await;
-        session.apply(&STOCK, &before, insert(&before, 1)).await;
+        session.apply(fixture.stock(), &before, insert(&before, 1)).await;
         let (_, _, batch) = wait_for_change(&mut observation, &before).await;
-        session.apply(&STOCK, &after, insert(&after, 1)).await;
+        session.apply(fixture.stock(), &after, insert(&after, 1)).await;
         batch
             .cursor
             .expect("a store with cursors gives one with each batch")
     };
     let store = fixture.reopen("resume-restart", store).await;
-    let resumed = store.observe(&STOCK, &Query::all(), Some(&cursor)).await;
+    let resumed = store.observe(fixture.stock(), &Query::all(), Some(&cursor)).await;
     let mut resumed = resumed.expect("the cursor is still known");
     wait_for_change(&mut resumed, &after).await;
 }
@@ -270,13 +292,13 @@ pub async fn the_cursor_of_another_store_is_lost<F: StoreFixture>(fixture: &F) {
         return;
     }
     let scanned = store
-        .scan(&STOCK, &Query::all())
+        .scan(fixture.stock(), &Query::all())
         .await
         .expect("a collection can be scanned");
     let cursor = scanned
         .cursor
         .expect("a store with cursors gives one with each scan");
-    let resumed = other.observe(&STOCK, &Query::all(), Some(&cursor)).await;
+    let resumed = other.observe(fixture.stock(), &Query::all(), Some(&cursor)).await;
     assert!(
         matches!(resumed, Err(StoreError::CursorLost)),
         "a cursor belongs to one store"
@@ -293,17 +315,17 @@ pub async fn a_scan_and_its_cursor_are_of_one_moment<F: StoreFixture>(fixture: &
     let ids: Vec<_> = (0..10).map(|at| text_id(&format!("stock-{at}"))).collect();
     let inserts = ids
         .iter()
-        .map(|id| operation(&STOCK, id, Expect::Absent, insert(id, 1)));
+        .map(|id| operation(fixture.stock(), id, Expect::Absent, insert(id, 1)));
     assert_eq!(session.write(inserts.collect()).await, WriteOutcome::Applied);
     let scanned = store
-        .scan(&STOCK, &Query::all())
+        .scan(fixture.stock(), &Query::all())
         .await
         .expect("a collection can be scanned");
     assert_eq!(scanned.ids.len(), ids.len());
     let late = text_id("late");
-    session.apply(&STOCK, &late, insert(&late, 1)).await;
+    session.apply(fixture.stock(), &late, insert(&late, 1)).await;
     let resumed = store
-        .observe(&STOCK, &Query::all(), scanned.cursor.as_ref())
+        .observe(fixture.stock(), &Query::all(), scanned.cursor.as_ref())
         .await;
     let mut resumed = resumed.expect("a store with cursors resumes");
     let (_, seen, _) = wait_for_change(&mut resumed, &late).await;
@@ -311,7 +333,7 @@ pub async fn a_scan_and_its_cursor_are_of_one_moment<F: StoreFixture>(fixture: &
         seen.iter().all(|change| change.id == late),
         "what the scan named is not reported again"
     );
-    assert_eq!(scan(&store, &STOCK, &Query::all()).await.len(), 11);
+    assert_eq!(scan(&store, fixture.stock(), &Query::all()).await.len(), 11);
 }
 
 async fn observe_all<S: DocumentStore>(store: &S) -> S::Observation {

@@ -20,7 +20,6 @@ use super::{
         wait_for_change,
     },
 };
-use crate::models::STOCK;
 
 /// What one store writes reaches the other, and is reported there.
 pub async fn writes_of_a_peer_arrive_and_are_observed<F: StoreFixture>(fixture: &F) {
@@ -28,19 +27,23 @@ pub async fn writes_of_a_peer_arrive_and_are_observed<F: StoreFixture>(fixture: 
         return;
     };
     let id = text_id("s1");
-    let observed = pair.other.observe(&STOCK, &Query::all(), None).await;
+    let observed = pair.other.observe(fixture.stock(), &Query::all(), None).await;
     let mut observation = observed.expect("a collection can be observed");
     for action in [insert(&id, 10), increment(-3), Action::Delete] {
         let mut session = Session::of(&pair.one, 1).await;
-        session.apply(&STOCK, &id, action).await;
+        session.apply(fixture.stock(), &id, action).await;
         pair.settle().await;
         wait_for_change(&mut observation, &id).await;
         assert_eq!(
-            fetch(&pair.other, &STOCK, &id).await,
-            fetch(&pair.one, &STOCK, &id).await
+            fetch(&pair.other, fixture.stock(), &id).await,
+            fetch(&pair.one, fixture.stock(), &id).await
         );
     }
-    assert_eq!(fetch(&pair.other, &STOCK, &id).await, None, "deletes arrive too");
+    assert_eq!(
+        fetch(&pair.other, fixture.stock(), &id).await,
+        None,
+        "deletes arrive too"
+    );
 }
 
 /// A document that a peer lets match for a while is reported though it matches no more: a fetch or a scan in between may have met it.
@@ -52,17 +55,31 @@ pub async fn a_document_of_a_peer_that_matched_for_a_while_is_observed<F: StoreF
     let (moved, deleted) = (text_id("moved"), text_id("deleted"));
     let mut session = Session::of(&pair.one, 1).await;
     session
-        .apply(&STOCK, &moved, Action::Insert(stock(&moved, "kigali-2", 1)))
+        .apply(
+            fixture.stock(),
+            &moved,
+            Action::Insert(stock(&moved, "kigali-2", 1)),
+        )
         .await;
     pair.settle().await;
-    let observed = pair.other.observe(&STOCK, &query, None).await;
+    let observed = pair.other.observe(fixture.stock(), &query, None).await;
     let mut observation = observed.expect("a query can be observed");
-    session.apply(&STOCK, &moved, set("branchId", "kigali-1")).await;
-    session.apply(&STOCK, &deleted, insert(&deleted, 1)).await;
+    session
+        .apply(fixture.stock(), &moved, set("branchId", "kigali-1"))
+        .await;
+    session
+        .apply(fixture.stock(), &deleted, insert(&deleted, 1))
+        .await;
     pair.settle().await;
-    assert_eq!(scan(&pair.other, &STOCK, &query).await.len(), 2, "both match now");
-    session.apply(&STOCK, &moved, set("branchId", "kigali-2")).await;
-    session.apply(&STOCK, &deleted, Action::Delete).await;
+    assert_eq!(
+        scan(&pair.other, fixture.stock(), &query).await.len(),
+        2,
+        "both match now"
+    );
+    session
+        .apply(fixture.stock(), &moved, set("branchId", "kigali-2"))
+        .await;
+    session.apply(fixture.stock(), &deleted, Action::Delete).await;
     pair.settle().await;
     // One after the other, because they may come in one batch.
     let mut missing = BTreeSet::from([moved, deleted]);
@@ -71,7 +88,7 @@ pub async fn a_document_of_a_peer_that_matched_for_a_while_is_observed<F: StoreF
             missing.remove(&change.id);
         }
     }
-    assert_eq!(scan(&pair.other, &STOCK, &query).await.len(), 0);
+    assert_eq!(scan(&pair.other, fixture.stock(), &query).await.len(), 0);
 }
 
 /// Edits of different fields do not meet.
@@ -130,22 +147,22 @@ pub async fn a_delete_wins_over_a_concurrent_edit<F: StoreFixture>(fixture: &F) 
         let last = pair.shared(&format!("{name}-last")).await;
         pair.disconnect().await;
         let (mut one, mut other) = (Session::of(&pair.one, 1).await, Session::of(&pair.other, 2).await);
-        one.apply(&STOCK, &first, Action::Delete).await;
-        other.apply(&STOCK, &first, edit.clone()).await;
-        other.apply(&STOCK, &last, edit).await;
-        one.apply(&STOCK, &last, Action::Delete).await;
+        one.apply(fixture.stock(), &first, Action::Delete).await;
+        other.apply(fixture.stock(), &first, edit.clone()).await;
+        other.apply(fixture.stock(), &last, edit).await;
+        one.apply(fixture.stock(), &last, Action::Delete).await;
         pair.connect().await;
         for id in [&first, &last] {
             assert_eq!(pair.agreed(id).await, None, "the delete wins");
             for store in [&pair.one, &pair.other] {
                 assert!(
-                    !scan(store, &STOCK, &Query::all()).await.contains(id),
+                    !scan(store, fixture.stock(), &Query::all()).await.contains(id),
                     "in scans too"
                 );
             }
             // The husk, where there is one, counts as absent.
             let mut session = Session::of(&pair.other, 2).await;
-            session.apply(&STOCK, id, insert(id, 1)).await;
+            session.apply(fixture.stock(), id, insert(id, 1)).await;
             pair.settle().await;
             let document = pair.agreed(id).await.expect("inserted again");
             assert_eq!(document.get("quantity"), Some(&Value::Int(1)), "a new document");
@@ -162,9 +179,10 @@ pub async fn a_document_inserted_again_is_a_new_one_everywhere<F: StoreFixture>(
     pair.apart(&id, increment(4), increment(5)).await;
     assert!(pair.agreed(&id).await.is_some());
     let mut one = Session::of(&pair.one, 1).await;
-    one.apply(&STOCK, &id, Action::Delete).await;
+    one.apply(fixture.stock(), &id, Action::Delete).await;
     let again = stock(&id, "kigali-9", 100);
-    one.apply(&STOCK, &id, Action::Insert(again.clone())).await;
+    one.apply(fixture.stock(), &id, Action::Insert(again.clone()))
+        .await;
     pair.settle().await;
     assert_eq!(
         pair.agreed(&id).await,
@@ -189,10 +207,10 @@ pub async fn seeds_of_clones_share_their_counters<F: StoreFixture>(fixture: &F) 
     let seed = || Action::Seed(stock(&id, "kigali-1", 5));
     pair.disconnect().await;
     let (mut one, mut other) = (Session::of(&pair.one, 1).await, Session::of(&pair.other, 2).await);
-    one.apply(&STOCK, &id, seed()).await;
-    other.apply(&STOCK, &id, seed()).await;
-    one.apply(&STOCK, &id, increment(-1)).await;
-    other.apply(&STOCK, &id, increment(-2)).await;
+    one.apply(fixture.stock(), &id, seed()).await;
+    other.apply(fixture.stock(), &id, seed()).await;
+    one.apply(fixture.stock(), &id, increment(-1)).await;
+    other.apply(fixture.stock(), &id, increment(-2)).await;
     pair.connect().await;
     let document = pair.agreed(&id).await.expect("it was seeded");
     assert_eq!(document.get("quantity"), Some(&Value::Int(2)), "5 - 1 - 2");
@@ -206,16 +224,16 @@ pub async fn a_seed_loses_to_an_older_write_of_a_peer<F: StoreFixture>(fixture: 
     let id = text_id("s1");
     pair.disconnect().await;
     let mut one = Session::of(&pair.one, 1).await;
-    one.apply(&STOCK, &id, Action::Insert(stock(&id, "written", 40)))
+    one.apply(fixture.stock(), &id, Action::Insert(stock(&id, "written", 40)))
         .await;
-    one.apply(&STOCK, &id, increment(2)).await;
+    one.apply(fixture.stock(), &id, increment(2)).await;
     let mut other = Session::of(&pair.other, 2).await;
     for busy in 0..20 {
         let busy = text_id(&format!("busy-{busy}"));
-        other.apply(&STOCK, &busy, insert(&busy, 1)).await;
+        other.apply(fixture.stock(), &busy, insert(&busy, 1)).await;
     }
     other
-        .apply(&STOCK, &id, Action::Seed(stock(&id, "seeded", 7)))
+        .apply(fixture.stock(), &id, Action::Seed(stock(&id, "seeded", 7)))
         .await;
     pair.connect().await;
     let document = pair.agreed(&id).await.expect("it was written");
@@ -229,15 +247,15 @@ pub async fn a_write_computed_before_a_merge_is_stale<F: StoreFixture>(fixture: 
         return;
     };
     let id = pair.shared("s1").await;
-    let before = fetch(&pair.other, &STOCK, &id).await;
+    let before = fetch(&pair.other, fixture.stock(), &id).await;
     let mut one = Session::of(&pair.one, 1).await;
-    one.apply(&STOCK, &id, set("note", "from one")).await;
+    one.apply(fixture.stock(), &id, set("note", "from one")).await;
     pair.settle().await;
     let mut other = Session::of(&pair.other, 2).await;
     let late = operation(
-        &STOCK,
+        fixture.stock(),
         &id,
-        expect(&STOCK, before.as_ref()),
+        expect(fixture.stock(), before.as_ref()),
         set("note", "from other"),
     );
     let outcome = other.write(vec![late]).await;
@@ -263,7 +281,7 @@ pub async fn a_frontier_is_covered_once_it_has_arrived<F: StoreFixture>(fixture:
     pair.disconnect().await;
     let mut one = Session::of(&pair.one, 1).await;
     let id = text_id("s1");
-    one.apply(&STOCK, &id, insert(&id, 1)).await;
+    one.apply(fixture.stock(), &id, insert(&id, 1)).await;
     let identity = pair
         .one
         .identity(one.replica())
@@ -280,7 +298,7 @@ pub async fn a_frontier_is_covered_once_it_has_arrived<F: StoreFixture>(fixture:
     pair.connect().await;
     pair.settle().await;
     assert_eq!(covers(&pair.other).await, Some(true), "all has arrived");
-    one.apply(&STOCK, &id, increment(1)).await;
+    one.apply(fixture.stock(), &id, increment(1)).await;
     assert_eq!(covers(&pair.one).await, Some(true), "more covers less");
 }
 
@@ -292,7 +310,7 @@ pub async fn a_batch_is_confirmed_once_a_peer_holds_it<F: StoreFixture>(fixture:
     pair.disconnect().await;
     let mut one = Session::of(&pair.one, 1).await;
     let id = text_id("s1");
-    one.apply(&STOCK, &id, insert(&id, 1)).await;
+    one.apply(fixture.stock(), &id, insert(&id, 1)).await;
     let identity = pair.one.identity(one.replica()).await;
     let batch = BatchId {
         replica: one.replica(),
@@ -350,10 +368,10 @@ impl<'a, F: StoreFixture> Pair<'a, F> {
     async fn shared(&self, id: &str) -> DocumentId {
         let id = text_id(id);
         let mut session = Session::of(&self.one, 1).await;
-        session.apply(&STOCK, &id, insert(&id, 10)).await;
+        session.apply(self.fixture.stock(), &id, insert(&id, 10)).await;
         self.settle().await;
         assert!(
-            fetch(&self.other, &STOCK, &id).await.is_some(),
+            fetch(&self.other, self.fixture.stock(), &id).await.is_some(),
             "an insert reaches the peer"
         );
         id
@@ -362,10 +380,13 @@ impl<'a, F: StoreFixture> Pair<'a, F> {
     /// Each does its part without the other, then they meet again.
     async fn apart(&self, id: &DocumentId, of_one: Action, of_other: Action) {
         self.disconnect().await;
-        Session::of(&self.one, 1).await.apply(&STOCK, id, of_one).await;
+        Session::of(&self.one, 1)
+            .await
+            .apply(self.fixture.stock(), id, of_one)
+            .await;
         Session::of(&self.other, 2)
             .await
-            .apply(&STOCK, id, of_other)
+            .apply(self.fixture.stock(), id, of_other)
             .await;
         self.connect().await;
         self.settle().await;
@@ -374,9 +395,9 @@ impl<'a, F: StoreFixture> Pair<'a, F> {
     /// What both hold.
     async fn agreed(&self, id: &DocumentId) -> Option<ditto_sync_core::document::Document> {
         self.settle().await;
-        let document = fetch(&self.one, &STOCK, id).await;
+        let document = fetch(&self.one, self.fixture.stock(), id).await;
         assert_eq!(
-            fetch(&self.other, &STOCK, id).await,
+            fetch(&self.other, self.fixture.stock(), id).await,
             document,
             "both hold the same"
         );

@@ -14,7 +14,7 @@ use super::{
     StoreFixture,
     session::{Session, fetch, field, increment, insert, open, operation, set, stock, text_id},
 };
-use crate::models::{ANYTHING, ORDER_LINE, READING, STOCK};
+use crate::models::{ANYTHING, ORDER_LINE, READING};
 
 /// Every kind of value, at its edges, comes back as it was written: to the bit, to the byte.
 pub async fn an_insert_is_read_back_exactly<F: StoreFixture>(fixture: &F) {
@@ -47,14 +47,18 @@ pub async fn a_patch_touches_only_its_fields<F: StoreFixture>(fixture: &F) {
     let id = text_id("s1");
     let mut document = stock(&id, "kigali-1", 10);
     document.set("fieldOfAnotherVersion", vec![Value::Int(1)]);
-    session.apply(&STOCK, &id, Action::Insert(document.clone())).await;
-    session.apply(&STOCK, &id, set("note", "fragile")).await;
-    session.apply(&STOCK, &id, set("product", Value::Null)).await;
+    session
+        .apply(fixture.stock(), &id, Action::Insert(document.clone()))
+        .await;
+    session.apply(fixture.stock(), &id, set("note", "fragile")).await;
+    session
+        .apply(fixture.stock(), &id, set("product", Value::Null))
+        .await;
 
     document.set("note", "fragile");
     document.set("product", Value::Null);
     assert_eq!(
-        fetch(&store, &STOCK, &id).await,
+        fetch(&store, fixture.stock(), &id).await,
         Some(document),
         "only the named fields changed"
     );
@@ -65,17 +69,19 @@ pub async fn increments_add_up<F: StoreFixture>(fixture: &F) {
     let store = open(fixture, "increments").await;
     let mut session = Session::of(&store, 1).await;
     let id = text_id("s1");
-    session.apply(&STOCK, &id, insert(&id, 10)).await;
+    session.apply(fixture.stock(), &id, insert(&id, 10)).await;
     for amount in [5, -20, 0, 1] {
-        session.apply(&STOCK, &id, increment(amount)).await;
+        session.apply(fixture.stock(), &id, increment(amount)).await;
     }
     let both = Action::Patch {
         set: vec![("note".into(), "counted".into())],
         increments: vec![("quantity".into(), 100)],
     };
-    session.apply(&STOCK, &id, both).await;
+    session.apply(fixture.stock(), &id, both).await;
 
-    let document = fetch(&store, &STOCK, &id).await.expect("the stock is there");
+    let document = fetch(&store, fixture.stock(), &id)
+        .await
+        .expect("the stock is there");
     assert_eq!(
         document.get("quantity"),
         Some(&Value::Int(96)),
@@ -89,16 +95,16 @@ pub async fn increments_wrap_at_the_ends_of_an_integer<F: StoreFixture>(fixture:
     let store = open(fixture, "wrapping").await;
     let mut session = Session::of(&store, 1).await;
     let id = text_id("s1");
-    session.apply(&STOCK, &id, insert(&id, i64::MAX)).await;
+    session.apply(fixture.stock(), &id, insert(&id, i64::MAX)).await;
     session
-        .apply(&STOCK, &id, increment(i64::MIN.wrapping_sub(i64::MAX)))
+        .apply(fixture.stock(), &id, increment(i64::MIN.wrapping_sub(i64::MAX)))
         .await;
     assert_eq!(
         field(&store, &id, "quantity").await,
         Some(Value::Int(i64::MIN)),
         "wrapped around"
     );
-    session.apply(&STOCK, &id, increment(-1)).await;
+    session.apply(fixture.stock(), &id, increment(-1)).await;
     assert_eq!(
         field(&store, &id, "quantity").await,
         Some(Value::Int(i64::MAX)),
@@ -113,11 +119,13 @@ pub async fn an_insert_replaces_the_whole_document<F: StoreFixture>(fixture: &F)
     let id = text_id("s1");
     let mut before = stock(&id, "kigali-1", 10);
     before.set("onlyInTheOldOne", 1_i64);
-    session.apply(&STOCK, &id, Action::Insert(before)).await;
+    session.apply(fixture.stock(), &id, Action::Insert(before)).await;
     let after = stock(&id, "kigali-2", 3);
-    session.apply(&STOCK, &id, Action::Insert(after.clone())).await;
+    session
+        .apply(fixture.stock(), &id, Action::Insert(after.clone()))
+        .await;
     assert_eq!(
-        fetch(&store, &STOCK, &id).await,
+        fetch(&store, fixture.stock(), &id).await,
         Some(after),
         "the new document and nothing else"
     );
@@ -128,15 +136,15 @@ pub async fn an_insert_restarts_counters<F: StoreFixture>(fixture: &F) {
     let store = open(fixture, "restart-counter").await;
     let mut session = Session::of(&store, 1).await;
     let id = text_id("s1");
-    session.apply(&STOCK, &id, insert(&id, 10)).await;
-    session.apply(&STOCK, &id, increment(7)).await;
-    session.apply(&STOCK, &id, insert(&id, 100)).await;
+    session.apply(fixture.stock(), &id, insert(&id, 10)).await;
+    session.apply(fixture.stock(), &id, increment(7)).await;
+    session.apply(fixture.stock(), &id, insert(&id, 100)).await;
     assert_eq!(
         field(&store, &id, "quantity").await,
         Some(Value::Int(100)),
         "started at 100"
     );
-    session.apply(&STOCK, &id, increment(-1)).await;
+    session.apply(fixture.stock(), &id, increment(-1)).await;
     assert_eq!(
         field(&store, &id, "quantity").await,
         Some(Value::Int(99)),
@@ -149,11 +157,14 @@ pub async fn a_deleted_document_is_absent<F: StoreFixture>(fixture: &F) {
     let store = open(fixture, "delete").await;
     let mut session = Session::of(&store, 1).await;
     let (gone, kept) = (text_id("gone"), text_id("kept"));
-    session.apply(&STOCK, &gone, insert(&gone, 1)).await;
-    session.apply(&STOCK, &kept, insert(&kept, 2)).await;
-    session.apply(&STOCK, &gone, Action::Delete).await;
-    assert_eq!(fetch(&store, &STOCK, &gone).await, None, "deleted");
-    assert!(fetch(&store, &STOCK, &kept).await.is_some(), "not deleted");
+    session.apply(fixture.stock(), &gone, insert(&gone, 1)).await;
+    session.apply(fixture.stock(), &kept, insert(&kept, 2)).await;
+    session.apply(fixture.stock(), &gone, Action::Delete).await;
+    assert_eq!(fetch(&store, fixture.stock(), &gone).await, None, "deleted");
+    assert!(
+        fetch(&store, fixture.stock(), &kept).await.is_some(),
+        "not deleted"
+    );
 }
 
 /// A document inserted after a delete is a new one; nothing of the old shows.
@@ -161,15 +172,17 @@ pub async fn a_deleted_document_can_be_inserted_again<F: StoreFixture>(fixture: 
     let store = open(fixture, "insert-again").await;
     let mut session = Session::of(&store, 1).await;
     let id = text_id("s1");
-    session.apply(&STOCK, &id, insert(&id, 10)).await;
-    session.apply(&STOCK, &id, increment(5)).await;
-    session.apply(&STOCK, &id, Action::Delete).await;
+    session.apply(fixture.stock(), &id, insert(&id, 10)).await;
+    session.apply(fixture.stock(), &id, increment(5)).await;
+    session.apply(fixture.stock(), &id, Action::Delete).await;
     // Without some of the fields: those of before must not show through.
     let mut again = stock(&id, "kigali-2", 1);
     again.remove("price");
-    session.apply(&STOCK, &id, Action::Insert(again.clone())).await;
+    session
+        .apply(fixture.stock(), &id, Action::Insert(again.clone()))
+        .await;
     assert_eq!(
-        fetch(&store, &STOCK, &id).await,
+        fetch(&store, fixture.stock(), &id).await,
         Some(again),
         "the new document and nothing else"
     );
@@ -181,13 +194,15 @@ pub async fn a_seed_fills_what_is_absent<F: StoreFixture>(fixture: &F) {
     let mut session = Session::of(&store, 1).await;
     let id = text_id("s1");
     let document = stock(&id, "kigali-1", 5);
-    session.apply(&STOCK, &id, Action::Seed(document.clone())).await;
+    session
+        .apply(fixture.stock(), &id, Action::Seed(document.clone()))
+        .await;
     assert_eq!(
-        fetch(&store, &STOCK, &id).await,
+        fetch(&store, fixture.stock(), &id).await,
         Some(document),
         "a seed is a document"
     );
-    session.apply(&STOCK, &id, increment(-2)).await;
+    session.apply(fixture.stock(), &id, increment(-2)).await;
     assert_eq!(
         field(&store, &id, "quantity").await,
         Some(Value::Int(3)),
@@ -201,10 +216,14 @@ pub async fn a_write_beats_the_seed_below_it<F: StoreFixture>(fixture: &F) {
     let mut session = Session::of(&store, 1).await;
     let id = text_id("s1");
     session
-        .apply(&STOCK, &id, Action::Seed(stock(&id, "kigali-1", 5)))
+        .apply(fixture.stock(), &id, Action::Seed(stock(&id, "kigali-1", 5)))
         .await;
-    session.apply(&STOCK, &id, set("branchId", "kigali-2")).await;
-    let document = fetch(&store, &STOCK, &id).await.expect("the stock is there");
+    session
+        .apply(fixture.stock(), &id, set("branchId", "kigali-2"))
+        .await;
+    let document = fetch(&store, fixture.stock(), &id)
+        .await
+        .expect("the stock is there");
     assert_eq!(document.get("branchId"), Some(&"kigali-2".into()), "written");
     assert_eq!(document.get("product"), Some(&"soap".into()), "seeded");
 }
@@ -214,13 +233,13 @@ pub async fn a_seed_over_a_deleted_document_leaves_nothing<F: StoreFixture>(fixt
     let store = open(fixture, "seed-deleted").await;
     let mut session = Session::of(&store, 1).await;
     let id = text_id("s1");
-    session.apply(&STOCK, &id, insert(&id, 10)).await;
-    session.apply(&STOCK, &id, Action::Delete).await;
+    session.apply(fixture.stock(), &id, insert(&id, 10)).await;
+    session.apply(fixture.stock(), &id, Action::Delete).await;
     session
-        .apply(&STOCK, &id, Action::Seed(stock(&id, "kigali-1", 7)))
+        .apply(fixture.stock(), &id, Action::Seed(stock(&id, "kigali-1", 7)))
         .await;
-    assert_eq!(fetch(&store, &STOCK, &id).await, None, "still deleted");
-    session.apply(&STOCK, &id, insert(&id, 3)).await;
+    assert_eq!(fetch(&store, fixture.stock(), &id).await, None, "still deleted");
+    session.apply(fixture.stock(), &id, insert(&id, 3)).await;
     assert_eq!(
         field(&store, &id, "quantity").await,
         Some(Value::Int(3)),
@@ -235,10 +254,13 @@ pub async fn a_thousand_operations_apply_as_one_batch<F: StoreFixture>(fixture: 
     let count = store.capabilities().intent_operations_max.min(1000);
     let ids: Vec<_> = (0..count).map(|at| text_id(&format!("stock-{at:04}"))).collect();
     let inserts = ids.iter().zip(0_i64..);
-    let operations = inserts.map(|(id, at)| operation(&STOCK, id, Expect::Absent, insert(id, at)));
+    let operations = inserts.map(|(id, at)| operation(fixture.stock(), id, Expect::Absent, insert(id, at)));
     assert_eq!(session.write(operations.collect()).await, WriteOutcome::Applied);
 
-    let documents = store.fetch(&STOCK, &ids).await.expect("documents can be fetched");
+    let documents = store
+        .fetch(fixture.stock(), &ids)
+        .await
+        .expect("documents can be fetched");
     for (document, at) in documents.iter().zip(0_i64..) {
         let quantity = document.as_ref().and_then(|document| document.get("quantity"));
         assert_eq!(quantity, Some(&Value::Int(at)), "operation {at} was applied");
@@ -266,7 +288,9 @@ pub async fn every_kind_of_id_names_its_own_document<F: StoreFixture>(fixture: &
         let id = text_id(text);
         let mut document = stock(&id, "kigali-1", 1);
         document.set("note", text);
-        session.apply(&STOCK, &id, Action::Insert(document)).await;
+        session
+            .apply(fixture.stock(), &id, Action::Insert(document))
+            .await;
     }
     for text in texts {
         assert_eq!(
@@ -312,11 +336,11 @@ pub async fn collections_do_not_share_ids<F: StoreFixture>(fixture: &F) {
     let mut session = Session::of(&store, 1).await;
     let id = text_id("same");
     let anything = Document::from_iter([("id", id.to_value()), ("value", Value::Int(1))]);
-    session.apply(&STOCK, &id, insert(&id, 10)).await;
+    session.apply(fixture.stock(), &id, insert(&id, 10)).await;
     session
         .apply(&ANYTHING, &id, Action::Insert(anything.clone()))
         .await;
-    session.apply(&STOCK, &id, Action::Delete).await;
+    session.apply(fixture.stock(), &id, Action::Delete).await;
     assert_eq!(
         fetch(&store, &ANYTHING, &id).await,
         Some(anything),
@@ -331,7 +355,7 @@ pub async fn an_invalid_value_is_rejected_and_nothing_applied<F: StoreFixture>(f
     let (good, bad) = (text_id("good"), text_id("bad"));
     let document = Document::from_iter([("id", bad.to_value()), ("value", Value::Float(f64::NAN))]);
     let intent = session.intent(vec![
-        operation(&STOCK, &good, Expect::Absent, insert(&good, 1)),
+        operation(fixture.stock(), &good, Expect::Absent, insert(&good, 1)),
         operation(&ANYTHING, &bad, Expect::Absent, Action::Insert(document)),
     ]);
     match store.write(&intent).await {
@@ -348,8 +372,12 @@ pub async fn an_invalid_value_is_rejected_and_nothing_applied<F: StoreFixture>(f
         }
         other => panic!("NaN must be rejected, found {other:?}"),
     }
-    assert_eq!(fetch(&store, &STOCK, &good).await, None, "nothing was applied");
-    session.apply(&STOCK, &good, insert(&good, 1)).await;
+    assert_eq!(
+        fetch(&store, fixture.stock(), &good).await,
+        None,
+        "nothing was applied"
+    );
+    session.apply(fixture.stock(), &good, insert(&good, 1)).await;
 }
 
 fn edge_values() -> Vec<(&'static str, Value)> {
