@@ -25,7 +25,11 @@ use self::{
     durability::{Durability, reserve},
     layout::LAYOUT,
 };
-use crate::index::{Index, Touch};
+use crate::{
+    data::ShardKey,
+    index::{Index, Touch},
+    interest::Interest,
+};
 
 /// The open file. Nobody else has it: it is locked until it is closed.
 pub(crate) struct Disk {
@@ -68,6 +72,8 @@ pub(crate) struct Contents {
     pub(crate) confirmed: Vec<Confirmed>,
     /// Devices that were met: public key and addresses, encoded.
     pub(crate) devices: Vec<([u8; 32], Vec<u8>)>,
+    /// What devices take, as far as they have told.
+    pub(crate) interests: HashMap<[u8; 32], Interest>,
     /// Collections that were dropped at some time.
     pub(crate) dropped: HashSet<SmolStr>,
 }
@@ -75,7 +81,7 @@ pub(crate) struct Contents {
 /// A shard as it was kept.
 pub(crate) struct StoredShard {
     pub(crate) number: i64,
-    pub(crate) collection: SmolStr,
+    pub(crate) key: ShardKey,
     pub(crate) snapshot: Option<Vec<u8>>,
     /// Updates since the snapshot, oldest first.
     pub(crate) log: Vec<Vec<u8>>,
@@ -87,6 +93,8 @@ pub(crate) struct Change {
     pub(crate) shard: i64,
     pub(crate) update: Vec<u8>,
     pub(crate) rows: Vec<Touch>,
+    /// It was made here, so nobody else could give it back after a power loss.
+    pub(crate) own: bool,
 }
 
 /// What takes the place of a shard and its log.
@@ -101,10 +109,10 @@ pub(crate) struct Replacement<'a> {
     pub(crate) peer: u64,
 }
 
-/// What a device has confirmed to hold of a collection.
+/// What a device has confirmed to hold of a document.
 pub(crate) struct Confirmed {
     pub(crate) device: [u8; 32],
-    pub(crate) collection: String,
+    pub(crate) key: ShardKey,
     /// Encoded.
     pub(crate) version: Vec<u8>,
     /// When, in seconds since 1970.
@@ -162,18 +170,19 @@ impl Disk {
     }
 
     /// A shard that was not there.
-    pub(crate) async fn add_shard(&mut self, collection: &str) -> Result<i64, DiskError> {
+    pub(crate) async fn add_shard(&mut self, key: &ShardKey) -> Result<i64, DiskError> {
         let mut transaction = self.begin(Durability::Synced).await?;
-        let done = sqlx::query("INSERT INTO shard (collection) VALUES (?)")
-            .bind(collection)
+        let done = sqlx::query("INSERT INTO shard (collection, partition) VALUES (?, ?)")
+            .bind(key.collection.as_str())
+            .bind(key.partition.as_bytes())
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
         Ok(done.last_insert_rowid())
     }
 
-    /// Keeps updates, which go up to this position, and the number of the batch they came with, as one. A batch survives a power loss when it returns; what others have written
-    /// is only [written](Durability::Written).
+    /// Keeps updates, which go up to this position, and the number of the batch they came with, as one. What was made here survives a power loss when it returns; what others have
+    /// written is only [written](Durability::Written).
     pub(crate) async fn save(
         &mut self,
         changes: &[Change],
@@ -181,23 +190,16 @@ impl Disk {
         batch: Option<BatchId>,
     ) -> Result<(), DiskError> {
         let reserved = self.to_reserve(position);
-        let durability = match (batch, reserved) {
-            (None, None) => Durability::Written,
-            _ => Durability::Synced,
+        let is_own = batch.is_some() || changes.iter().any(|change| change.own);
+        let durability = if is_own || reserved.is_some() {
+            Durability::Synced
+        } else {
+            Durability::Written
         };
         // From the first statement on; a sync that fails leaves it so.
         self.synced = false;
         let mut transaction = self.begin(durability).await?;
-        for change in changes {
-            let rows = postcard::to_extend(&change.rows, Vec::new())
-                .expect("a growing buffer takes every list of rows");
-            sqlx::query("INSERT INTO log (shard, bytes, rows) VALUES (?, ?, ?)")
-                .bind(change.shard)
-                .bind(&change.update)
-                .bind(rows)
-                .execute(&mut *transaction)
-                .await?;
-        }
+        log(&mut transaction, changes).await?;
         if let Some(batch) = batch {
             sqlx::query(
                 "INSERT INTO batch (replica, sequence) VALUES (?, ?)
@@ -215,8 +217,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Replaces a shard and its log by a snapshot of all of it.
-    pub(crate) async fn replace(&mut self, by: Replacement<'_>) -> Result<(), DiskError> {
+    /// Replaces a shard and its log by a snapshot of all of it, and keeps what came upon that, as one.
+    pub(crate) async fn replace(&mut self, by: Replacement<'_>, and: &[Change]) -> Result<(), DiskError> {
         let reserved = self.to_reserve(by.position);
         let mut transaction = self.begin(Durability::Synced).await?;
         sqlx::query("UPDATE shard SET snapshot = ?, rows = ? WHERE number = ?")
@@ -229,6 +231,7 @@ impl Disk {
             .bind(by.shard)
             .execute(&mut *transaction)
             .await?;
+        log(&mut transaction, and).await?;
         sqlx::query("UPDATE store SET peer = ?")
             .bind(by.peer.to_le_bytes().as_slice())
             .execute(&mut *transaction)
@@ -273,11 +276,12 @@ impl Disk {
         let mut transaction = self.begin(Durability::Synced).await?;
         for confirmed in confirmed {
             sqlx::query(
-                "INSERT INTO confirmed (key, collection, version, at) VALUES (?, ?, ?, ?)
-                 ON CONFLICT (key, collection) DO UPDATE SET version = excluded.version, at = excluded.at",
+                "INSERT INTO confirmed (key, collection, partition, version, at) VALUES (?, ?, ?, ?, ?)
+                 ON CONFLICT (key, collection, partition) DO UPDATE SET version = excluded.version, at = excluded.at",
             )
             .bind(confirmed.device.as_slice())
-            .bind(&confirmed.collection)
+            .bind(confirmed.key.collection.as_str())
+            .bind(confirmed.key.partition.as_bytes())
             .bind(&confirmed.version)
             .bind(confirmed.at)
             .execute(&mut *transaction)
@@ -310,6 +314,22 @@ impl Disk {
         Ok(())
     }
 
+    /// Remembers what a device takes.
+    pub(crate) async fn note_interest(
+        &mut self,
+        device: &[u8; 32],
+        interest: &[u8],
+    ) -> Result<(), DiskError> {
+        let mut transaction = self.begin(Durability::Synced).await?;
+        sqlx::query("UPDATE device SET interest = ? WHERE key = ?")
+            .bind(interest)
+            .bind(device.as_slice())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
     /// Remembers where a device was.
     pub(crate) async fn remember(&mut self, device: &[u8; 32], addresses: &[u8]) -> Result<(), DiskError> {
         let mut transaction = self.begin(Durability::Synced).await?;
@@ -324,6 +344,21 @@ impl Disk {
         transaction.commit().await?;
         Ok(())
     }
+}
+
+/// Appends updates to the logs of their shards.
+async fn log(connection: &mut SqliteConnection, changes: &[Change]) -> Result<(), DiskError> {
+    for change in changes {
+        let rows =
+            postcard::to_extend(&change.rows, Vec::new()).expect("a growing buffer takes every list of rows");
+        sqlx::query("INSERT INTO log (shard, bytes, rows) VALUES (?, ?, ?)")
+            .bind(change.shard)
+            .bind(&change.update)
+            .bind(rows)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
 }
 
 /// SQLITE_BUSY and SQLITE_LOCKED at the start mean that somebody else has the file.

@@ -4,7 +4,7 @@
 //! carried out whoever waits for it, so a caller may give up at any time.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -27,6 +27,7 @@ use crate::{
     error::OpenError,
     exchange::{Device, Exchange, LinkId},
     frontier,
+    interest::Interest,
     limits::{ANTI_ENTROPY_PAUSE, COMMANDS_WAITING, SETTLE_PAUSE},
     message::Message,
     presence::Presence,
@@ -51,8 +52,8 @@ pub(crate) enum Command {
     Confirmed(BatchId, Reply<bool>),
     /// Drops history that nobody needs.
     Trim(Reply<Vec<String>>),
-    /// Takes updates of these collections only from now on.
-    Interest(Option<BTreeSet<String>>, Reply<()>),
+    /// Takes updates of this only from now on.
+    Interest(Interest, Reply<()>),
     /// A peer is there, and takes frames.
     Connect(Device, mpsc::Sender<Vec<u8>>, oneshot::Sender<LinkId>),
     /// A peer has sent a message. An error ends the connection.
@@ -225,7 +226,7 @@ impl Engine {
                 let _ = reply.send(self.replica.changes(model, &query, position).await);
             }
             Command::Covers(frontier, reply) => {
-                let _ = reply.send(frontier::covers(&self.replica, &frontier));
+                let _ = reply.send(frontier::covers(&self.replica, &self.exchange, &frontier));
             }
             Command::Confirmed(batch, reply) => {
                 let _ = reply.send(Ok(self.replica.is_confirmed(batch)));

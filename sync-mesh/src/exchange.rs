@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use self::link::{Link, Tell};
 use crate::{
-    data::Update,
+    data::{ShardKey, Update},
     message::{Message, Told},
     replica::{Held, Replica, Taken},
 };
@@ -32,12 +32,12 @@ pub(crate) type Device = [u8; 32];
 pub(crate) struct Exchange {
     own: Device,
     links: BTreeMap<LinkId, Link>,
-    /// Collections of which a snapshot was asked for. Until it is here they take and give nothing.
-    awaited: BTreeMap<String, LinkId>,
+    /// Documents of which a snapshot was asked for. Until it is here they take and give nothing.
+    awaited: BTreeMap<ShardKey, LinkId>,
     /// Of them, those that were asked for because equal versions held different values.
-    diverged: BTreeSet<String>,
-    /// What devices that are gone have told, by collection.
-    past: HashMap<Device, HashMap<String, VersionVector>>,
+    diverged: BTreeSet<ShardKey>,
+    /// What devices that are gone have told, by document.
+    past: HashMap<Device, HashMap<ShardKey, VersionVector>>,
     /// Counts what may have changed how far somebody is.
     events: u64,
 }
@@ -64,23 +64,22 @@ impl Exchange {
     }
 
     /// What the device had confirmed.
-    pub(crate) fn disconnect(&mut self, link: LinkId) -> Vec<(Device, String, VersionVector)> {
+    pub(crate) fn disconnect(&mut self, link: LinkId) -> Vec<(Device, ShardKey, VersionVector)> {
         self.awaited.retain(|_, awaited| *awaited != link);
-        self.diverged
-            .retain(|collection| self.awaited.contains_key(collection));
+        self.diverged.retain(|shard| self.awaited.contains_key(shard));
         self.events += 1;
         let Some(mut gone) = self.links.remove(&link) else {
             return Vec::new();
         };
         let versions = gone
             .versions()
-            .map(|(name, version)| (name.to_owned(), version.clone()));
+            .map(|(shard, version)| (shard.clone(), version.clone()));
         self.past.insert(gone.device, versions.collect());
         gone.newly_confirmed()
     }
 
     /// What all devices that are connected have confirmed since this was asked last.
-    pub(crate) fn confirmed(&mut self) -> Vec<(Device, String, VersionVector)> {
+    pub(crate) fn confirmed(&mut self) -> Vec<(Device, ShardKey, VersionVector)> {
         self.links.values_mut().flat_map(Link::newly_confirmed).collect()
     }
 
@@ -102,6 +101,13 @@ impl Exchange {
             link.introduced = false;
             link.tell = Tell::Everything;
         }
+    }
+
+    /// Whether a device has told that it holds this version of a document.
+    pub(crate) fn is_held(&self, shard: &ShardKey, version: &VersionVector) -> bool {
+        let told = self.links.values().filter_map(|link| link.version(shard));
+        let past = self.past.values().filter_map(|versions| versions.get(shard));
+        told.chain(past).any(|told| told.includes_vv(version))
     }
 
     pub(crate) fn is_connected(&self, link: LinkId) -> bool {
@@ -134,38 +140,37 @@ impl Exchange {
         };
         match message {
             Message::Interest(interest) => {
-                link.interest = interest.map(BTreeSet::from_iter);
+                let device = link.device;
                 link.forget_completeness();
+                link.interest = interest;
+                replica.note_interest(&device, &link.interest).await;
+                self.events += 1;
             }
             Message::Versions {
                 received,
                 complete,
-                collections,
+                shards,
             } => {
-                link.learn((received, complete), &collections);
+                link.learn((received, complete), &shards);
                 self.events += 1;
-                for told in collections {
-                    replica.note_held(&told.collection, &told.version);
+                for told in shards {
+                    replica.note_held(&told.shard, &told.version);
                     self.compare(from, &told, replica).await?;
                 }
             }
-            Message::Update { collection, update } => {
+            Message::Update { shard, update } => {
                 link.received += 1;
                 link.tell_changes();
-                self.take_update(from, collection, update, replica).await?;
+                self.take_update(from, shard, update, replica).await?;
             }
-            Message::Snapshot {
-                collection,
-                part,
-                last,
-            } => {
-                if let Some(snapshot) = link.assemble(&collection, &part, last)? {
+            Message::Snapshot { shard, part, last } => {
+                if let Some(snapshot) = link.assemble(&shard, &part, last)? {
                     link.received += 1;
                     link.tell_changes();
-                    self.take_snapshot(from, collection, &snapshot, replica).await?;
+                    self.take_snapshot(from, shard, &snapshot, replica).await?;
                 }
             }
-            Message::Want { collection } => link.note_wanted(collection),
+            Message::Want { shard } => link.note_wanted(shard),
         }
         Ok(())
     }
@@ -173,87 +178,94 @@ impl Exchange {
     async fn take_update(
         &mut self,
         from: LinkId,
-        collection: String,
+        shard: ShardKey,
         update: Update,
         replica: &mut Replica,
     ) -> Result<(), StoreError> {
-        if self.awaited.contains_key(&collection) {
+        if self.awaited.contains_key(&shard) {
             // It comes again when the snapshot is here.
             return Ok(());
         }
-        let taken = replica.import(&collection, update).await?;
+        let taken = replica.import(&shard, update).await?;
         let Some(link) = self.links.get_mut(&from) else {
             return Ok(());
         };
         match taken {
-            Taken::All(end) => link.has(&collection, &end),
+            Taken::All(end) => link.has(&shard, &end),
             // After a gap the peer has to know where to begin.
             Taken::Gap => link.tell = Tell::Everything,
-            // One that is behind our trim gets our snapshot, and sends what it has upon that.
-            Taken::Useless if link.is_behind_trim(&collection, replica) => {}
-            Taken::Useless => self.want(from, collection),
+            // One that is behind our trim gets our snapshot, and sends what it has upon that; also if it takes nothing else of the document.
+            Taken::Useless if link.is_behind_trim(&shard, replica) => {
+                if !link.interest.includes(&shard) {
+                    link.note_wanted(shard);
+                }
+            }
+            Taken::Useless => self.want(from, shard),
             Taken::Unwanted => {}
         }
         Ok(())
     }
 
-    /// A snapshot that was asked for counts whether the collection is wanted or not: it brings own writes in order.
+    /// A snapshot that was asked for counts whether the document is wanted or not, and so does one of a document that is here: it brings own writes in order.
     async fn take_snapshot(
         &mut self,
         from: LinkId,
-        collection: String,
+        shard: ShardKey,
         snapshot: &[u8],
         replica: &mut Replica,
     ) -> Result<(), StoreError> {
-        let asked = self.awaited.remove(&collection).is_some();
-        if !asked && !replica.wants(&collection) {
+        let asked = self.awaited.remove(&shard).is_some();
+        if !asked && !replica.wants(&shard) && replica.held_of(&shard).is_none() {
             return Ok(());
         }
-        let diverged = self.diverged.remove(&collection) && asked;
-        if !replica.reset(&collection, snapshot, diverged).await?
+        let diverged = self.diverged.remove(&shard) && asked;
+        if !replica.reset(&shard, snapshot, diverged).await?
             && let Some(link) = self.links.get_mut(&from)
         {
             // It is not our writes that differ: the peer takes over ours.
-            link.note_wanted(collection);
+            link.note_wanted(shard);
         }
         Ok(())
     }
 
-    /// What a peer's version of a collection means for ours.
+    /// What a peer's version of a document means for ours.
     async fn compare(&mut self, from: LinkId, told: &Told, replica: &mut Replica) -> Result<(), StoreError> {
-        let collection = &told.collection;
-        if replica.is_ahead_of_us(collection, &told.version) {
-            tracing::warn!(%collection, "a peer has more of our own changes than we have: this store was restored or copied; it takes over the peer's state and writes under a new number");
-            self.want(from, collection.clone());
+        let shard = &told.shard;
+        if replica.is_ahead_of_us(shard, &told.version) {
+            tracing::warn!(%shard, "a peer has more of our own changes than we have: this store was restored or copied; it takes over the peer's state and writes under a new number");
+            self.want(from, shard.clone());
             return Ok(());
         }
-        if !replica.wants(collection) {
-            if replica.evict(collection, &told.version).await? {
-                tracing::info!(%collection, "a collection that is not wanted any more was dropped: a peer holds it");
+        if !replica.wants(shard) {
+            // Two who do not want it must not both leave it to the other.
+            let keeps = |link: &Link| link.interest.includes(shard);
+            let is_kept = self.links.get(&from).is_some_and(keeps);
+            if is_kept && replica.evict(shard, &told.version).await? {
+                tracing::info!(%shard, "what is not wanted any more was dropped: a peer holds it");
             }
             return Ok(());
         }
-        let ours = replica.held().find(|held| held.collection == collection);
+        let ours = replica.held_of(shard);
         let diverged = ours.is_some_and(|held| *held.version == told.version && held.digest != told.digest);
         if diverged {
-            tracing::error!(%collection, "a peer holds the same changes and other values: the state of one of the two is taken over by both");
+            tracing::error!(%shard, "a peer holds the same changes and other values: the state of one of the two is taken over by both");
             // Both have noticed; one of them looks who gives way.
             if self.links.get(&from).is_some_and(|link| self.own > link.device) {
-                self.want(from, collection.clone());
-                self.diverged.insert(collection.clone());
+                self.want(from, shard.clone());
+                self.diverged.insert(shard.clone());
             }
         }
         Ok(())
     }
 
     /// Asks for a snapshot, unless one is on its way.
-    fn want(&mut self, from: LinkId, collection: String) {
-        if self.awaited.contains_key(&collection) {
+    fn want(&mut self, from: LinkId, shard: ShardKey) {
+        if self.awaited.contains_key(&shard) {
             return;
         }
         if let Some(link) = self.links.get_mut(&from) {
-            link.wants.push_back(collection.clone());
-            self.awaited.insert(collection, from);
+            link.wants.push_back(shard.clone());
+            self.awaited.insert(shard, from);
         }
     }
 
@@ -269,11 +281,10 @@ impl Exchange {
         };
         link.due = None;
         if !std::mem::replace(&mut link.introduced, true) {
-            let interest = replica.interest().map(|names| names.iter().cloned().collect());
-            return Ok(Some(Message::Interest(interest)));
+            return Ok(Some(Message::Interest(replica.interest().clone())));
         }
-        if let Some(collection) = link.wants.pop_front() {
-            return Ok(Some(Message::Want { collection }));
+        if let Some(shard) = link.wants.pop_front() {
+            return Ok(Some(Message::Want { shard }));
         }
         if let Some(versions) = link.tell(replica, now) {
             return Ok(Some(versions));
@@ -281,7 +292,7 @@ impl Exchange {
         if let Some(part) = link.next_part(replica)? {
             return Ok(Some(part));
         }
-        let open = |held: &Held<'_>| !self.awaited.contains_key(held.collection.as_str());
+        let open = |held: &Held<'_>| !self.awaited.contains_key(held.key);
         link.next_update(replica, now, open)
     }
 }

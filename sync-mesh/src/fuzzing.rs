@@ -9,7 +9,8 @@ use futures_util::FutureExt;
 use loro::{ExportMode, LoroDoc, VersionVector};
 
 use crate::{
-    data::{Shard, ShardError},
+    data::{Copies, Copy, Partition, Shard, ShardError, ShardKey},
+    interest::Interest,
     limits::FRAME_BYTES_MAX,
     message::{Message, Told},
     net::{Ticket, fuzzing as net},
@@ -101,7 +102,14 @@ pub fn snapshot(bytes: &[u8]) -> bool {
 /// Everything that is read of a document.
 fn state(shard: &Shard) -> (VersionVector, Vec<(String, u64)>) {
     let rows = shard.names().into_iter().map(|name| {
-        let _ = shard.row(&name).view();
+        let copies = Copies::one(Copy {
+            partition: Partition::none(),
+            operations: 1,
+            is_taken: true,
+            row: shard.row(&name),
+        });
+        let _ = copies.view();
+        let _ = copies.carry(7);
         let digest = shard.digest(&name);
         (name.to_string(), digest)
     });
@@ -164,30 +172,31 @@ pub fn samples() -> &'static Samples {
         document.get_map("tone").insert("=product", "tea").expect(proof);
         document.commit();
         let update = document.export(ExportMode::updates(&before)).expect(proof);
-        let collection = || "stocks".to_owned();
+        let branch = "b1".into();
+        let partition = Partition::encode(vec![("branchId", &branch)]).expect(proof);
+        let shard = || ShardKey::new("stocks", partition.clone());
+        let interest = Interest::everything().partition("stocks", [("branchId", "b1")]);
         let messages = [
-            Message::Interest(Some(vec![collection()])),
+            Message::Interest(interest.expect(proof).collection("orders")),
             Message::Versions {
                 received: 3,
                 complete: true,
-                collections: vec![Told {
-                    collection: collection(),
+                shards: vec![Told {
+                    shard: shard(),
                     version: document.oplog_vv(),
                     digest: 9,
                 }],
             },
             Message::Update {
-                collection: collection(),
+                shard: shard(),
                 update: update.clone().into(),
             },
             Message::Snapshot {
-                collection: collection(),
+                shard: shard(),
                 part: snapshot.clone(),
                 last: true,
             },
-            Message::Want {
-                collection: collection(),
-            },
+            Message::Want { shard: shard() },
         ];
         Samples {
             frames: b"\x03\0\0\0one\x04\0\0\0more".to_vec(),

@@ -12,6 +12,7 @@ mod frontier;
 #[doc(hidden)]
 pub mod fuzzing;
 mod index;
+mod interest;
 pub mod limits;
 mod link;
 mod memory;
@@ -31,6 +32,7 @@ pub use iroh::{EndpointId, RelayUrlParseError};
 pub use self::{
     disk::DiskError,
     error::OpenError,
+    interest::{Interest, PartitionError},
     net::{FramingError, HandshakeError, MeshSecret, NetworkError, Peer, Ticket, TicketError},
     observation::MeshObservation,
     presence::PeerCollection,

@@ -8,6 +8,12 @@ pub const INTENT_OPERATIONS_MAX: usize = 1000;
 pub const DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Longest name of a collection, in bytes.
 pub const COLLECTION_BYTES_MAX: usize = 255;
+/// Longest partition of a collection, in bytes: names and values of its scope fields. Rows with longer ones live in the document of the collection that everybody takes.
+pub const PARTITION_BYTES_MAX: usize = 512;
+/// Most documents of one collection that own writes make. Rows of further partitions live in the document that everybody takes: an empty Loro document takes about 20 kB of memory.
+pub const PARTITIONS_MAX: usize = 1024;
+/// Most documents of all collections that a store holds. What a peer has beyond them is not taken.
+pub const SHARDS_MAX: usize = 16_384;
 /// Longest name of a root container, in bytes. Snapshots of documents with a root name of 65,536 bytes or more cannot be loaded again; an escaped id has at
 /// most three times the bytes of the id, so whatever is longer was not written by us.
 pub const ROOT_NAME_BYTES_MAX: usize = 1024;
@@ -15,6 +21,8 @@ pub const ROOT_NAME_BYTES_MAX: usize = 1024;
 pub const LOG_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The same while there is something else to do: a first exchange waits for a snapshot every 200,000 rows and no more often.
 pub const LOG_BYTES_BUSY_MAX: usize = 32 * 1024 * 1024;
+/// Rows that wait for more of a document that they have left, and are looked at again with one change of it: about 10 ms.
+pub const WAITING_AT_ONCE: usize = 128;
 /// Largest frame between peers, in bytes: a piece of an exchange, or one write of the largest document with its names.
 pub const FRAME_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// A frame of so many bytes is read on a thread of its own: what is shorter takes less than 0.2 ms.
@@ -47,8 +55,8 @@ pub const TOUCHED_ROWS_BUSY_MAX: usize = 200_000;
 pub const SETTLE_PAUSE: Duration = Duration::from_millis(500);
 /// A device that was not met for so long does not hold up the trimming of history: it gets a snapshot when it returns.
 pub const TRIM_HORIZON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Most collections that one message names.
-pub const COLLECTIONS_MAX: usize = 4096;
+/// Most documents (collections, or partitions of them) that one message names.
+pub const SHARDS_NAMED_MAX: usize = SHARDS_MAX;
 /// Largest version vector between peers, in bytes: 10.5 bytes for each number under which somebody ever wrote, so about 100,000 of them.
 pub const VERSION_BYTES_MAX: usize = 1024 * 1024;
 /// Messages to one peer that wait for its connection. Few: what is sent later covers more.

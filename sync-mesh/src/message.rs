@@ -6,57 +6,63 @@ use loro::VersionVector;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    data::Update,
+    data::{ShardKey, Update},
+    interest::{Interest, InterestError},
     limits::{
-        COLLECTION_BYTES_MAX, COLLECTIONS_MAX, FRAME_BYTES_MAX, SNAPSHOT_PART_BYTES, VERSION_BYTES_MAX,
+        COLLECTION_BYTES_MAX, FRAME_BYTES_MAX, PARTITION_BYTES_MAX, SHARDS_NAMED_MAX, SNAPSHOT_PART_BYTES,
+        VERSION_BYTES_MAX,
     },
 };
 
 /// The first byte of each frame.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// One message.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Message {
-    /// The collections of which the sender takes updates; `None`: all. Comes first, and again when it changes.
-    Interest(Option<Vec<String>>),
+    /// What the sender takes updates of. Comes first, and again when it changes.
+    Interest(Interest),
     /// How far the sender is. The receiver sends what is missing there.
     Versions {
         /// How many updates and snapshots of the receiver the sender has taken in this connection.
         received: u64,
-        /// All collections are named: one that is not is empty there. Else only those that have changed.
+        /// All documents are named: one that is not is empty there. Else only those that have changed.
         complete: bool,
-        collections: Vec<Told>,
+        shards: Vec<Told>,
     },
-    /// What is new in one collection.
-    Update { collection: String, update: Update },
-    /// All of one collection, in parts that follow each other: for somebody who is behind what was trimmed, or has asked.
+    /// What is new in one document.
+    Update { shard: ShardKey, update: Update },
+    /// All of one document, in parts that follow each other: for somebody who is behind what was trimmed, or has asked.
     Snapshot {
-        collection: String,
+        shard: ShardKey,
         part: Vec<u8>,
         last: bool,
     },
     /// The sender asks for a snapshot: it cannot use updates.
-    Want { collection: String },
+    Want { shard: ShardKey },
 }
 
-/// How far somebody is in one collection.
+/// How far somebody is in one document.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Told {
-    pub(crate) collection: String,
+    pub(crate) shard: ShardKey,
     pub(crate) version: VersionVector,
     /// Equal for two that are equally far, unless something went wrong.
     pub(crate) digest: u64,
 }
 
+/// A collection and a partition of it.
+type Name<'a> = (&'a str, &'a [u8]);
+
 #[derive(Serialize, Deserialize)]
 enum Wire<'a> {
     #[serde(borrow)]
-    Interest(Option<Vec<&'a str>>),
-    Versions(u64, bool, #[serde(borrow)] Vec<(&'a str, &'a [u8], u64)>),
-    Update(&'a str, &'a [u8]),
-    Snapshot(&'a str, &'a [u8], bool),
-    Want(&'a str),
+    Interest(&'a [u8]),
+    Versions(u64, bool, #[serde(borrow)] Vec<(Name<'a>, &'a [u8], u64)>),
+    Update(#[serde(borrow)] Name<'a>, &'a [u8]),
+    Snapshot(#[serde(borrow)] Name<'a>, &'a [u8], bool),
+    #[serde(borrow)]
+    Want(Name<'a>),
 }
 
 /// Why a frame is refused. The connection is closed with this reason.
@@ -71,8 +77,12 @@ pub(crate) enum FrameError {
     Malformed,
     #[error("a frame names a collection of {0} bytes, at most {COLLECTION_BYTES_MAX} are allowed")]
     Collection(usize),
-    #[error("a frame names {0} collections, at most {COLLECTIONS_MAX} are allowed")]
-    Collections(usize),
+    #[error("a frame names a partition of {0} bytes that is none, at most {PARTITION_BYTES_MAX} are allowed")]
+    Partition(usize),
+    #[error("a frame names {0} documents, at most {SHARDS_NAMED_MAX} are allowed")]
+    Shards(usize),
+    #[error(transparent)]
+    Interest(#[from] InterestError),
     #[error("a version has {0} bytes, at most {VERSION_BYTES_MAX} are allowed")]
     VersionVector(usize),
     #[error("a part of a snapshot has {0} bytes, at most {SNAPSHOT_PART_BYTES} are allowed")]
@@ -81,30 +91,25 @@ pub(crate) enum FrameError {
 
 impl Message {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let versions: Vec<Vec<u8>>;
+        let (versions, interest): (Vec<Vec<u8>>, Vec<u8>);
         let wire = match self {
-            Self::Interest(collections) => Wire::Interest(
-                collections
-                    .as_ref()
-                    .map(|names| names.iter().map(String::as_str).collect()),
-            ),
+            Self::Interest(told) => {
+                interest = told.encode();
+                Wire::Interest(&interest)
+            }
             Self::Versions {
                 received,
                 complete,
-                collections,
+                shards,
             } => {
-                versions = collections.iter().map(|told| told.version.encode()).collect();
-                let told = collections.iter().zip(&versions);
-                let told = told.map(|(told, version)| (&*told.collection, &**version, told.digest));
+                versions = shards.iter().map(|told| told.version.encode()).collect();
+                let told = shards.iter().zip(&versions);
+                let told = told.map(|(told, version)| (name(&told.shard), &**version, told.digest));
                 Wire::Versions(*received, *complete, told.collect())
             }
-            Self::Update { collection, update } => Wire::Update(collection, &update.bytes),
-            Self::Snapshot {
-                collection,
-                part,
-                last,
-            } => Wire::Snapshot(collection, part, *last),
-            Self::Want { collection } => Wire::Want(collection),
+            Self::Update { shard, update } => Wire::Update(name(shard), &update.bytes),
+            Self::Snapshot { shard, part, last } => Wire::Snapshot(name(shard), part, *last),
+            Self::Want { shard } => Wire::Want(name(shard)),
         };
         postcard::to_extend(&wire, vec![VERSION]).expect("a growing buffer takes every message")
     }
@@ -126,40 +131,34 @@ impl Message {
 
     fn checked(wire: Wire<'_>) -> Result<Self, FrameError> {
         Ok(match wire {
-            Wire::Interest(None) => Self::Interest(None),
-            Wire::Interest(Some(names)) => {
-                few(names.len())?;
-                Self::Interest(Some(names.into_iter().map(collection).collect::<Result<_, _>>()?))
-            }
+            Wire::Interest(told) => Self::Interest(Interest::decode(told)?),
             Wire::Versions(received, complete, told) => {
                 few(told.len())?;
                 Self::Versions {
                     received,
                     complete,
-                    collections: told.into_iter().map(Told::checked).collect::<Result<_, _>>()?,
+                    shards: told.into_iter().map(Told::checked).collect::<Result<_, _>>()?,
                 }
             }
             Wire::Update(name, update) => Self::Update {
-                collection: collection(name)?,
+                shard: shard(name)?,
                 update: update.to_vec().into(),
             },
             Wire::Snapshot(_, part, _) if part.len() > SNAPSHOT_PART_BYTES => {
                 return Err(FrameError::Part(part.len()));
             }
             Wire::Snapshot(name, part, last) => Self::Snapshot {
-                collection: collection(name)?,
+                shard: shard(name)?,
                 part: part.to_vec(),
                 last,
             },
-            Wire::Want(name) => Self::Want {
-                collection: collection(name)?,
-            },
+            Wire::Want(name) => Self::Want { shard: shard(name)? },
         })
     }
 }
 
 impl Told {
-    fn checked((name, version, digest): (&str, &[u8], u64)) -> Result<Self, FrameError> {
+    fn checked((name, version, digest): (Name<'_>, &[u8], u64)) -> Result<Self, FrameError> {
         if version.len() > VERSION_BYTES_MAX {
             return Err(FrameError::VersionVector(version.len()));
         }
@@ -168,25 +167,30 @@ impl Told {
             return Err(FrameError::Malformed);
         }
         Ok(Self {
-            collection: collection(name)?,
+            shard: shard(name)?,
             version,
             digest,
         })
     }
 }
 
-fn few(collections: usize) -> Result<(), FrameError> {
-    if collections > COLLECTIONS_MAX {
-        return Err(FrameError::Collections(collections));
+fn few(shards: usize) -> Result<(), FrameError> {
+    if shards > SHARDS_NAMED_MAX {
+        return Err(FrameError::Shards(shards));
     }
     Ok(())
 }
 
-fn collection(name: &str) -> Result<String, FrameError> {
-    if name.is_empty() || name.len() > COLLECTION_BYTES_MAX || name.contains('\0') {
-        return Err(FrameError::Collection(name.len()));
-    }
-    Ok(name.to_owned())
+fn name(shard: &ShardKey) -> Name<'_> {
+    (&shard.collection, shard.partition.as_bytes())
+}
+
+fn shard((collection, partition): Name<'_>) -> Result<ShardKey, FrameError> {
+    let refused = || match ShardKey::checked(collection, &[]) {
+        None => FrameError::Collection(collection.len()),
+        Some(_) => FrameError::Partition(partition.len()),
+    };
+    ShardKey::checked(collection, partition).ok_or_else(refused)
 }
 
 #[cfg(test)]
@@ -194,6 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::data::Partition;
 
     fn version(writers: &[(u64, i32)]) -> VersionVector {
         let mut version = VersionVector::new();
@@ -203,12 +208,18 @@ mod tests {
         version
     }
 
+    fn parted() -> ShardKey {
+        let branch = "b1".into();
+        let partition = Partition::encode(vec![("branchId", &branch)]);
+        ShardKey::new("stocks", partition.expect("text parts rows"))
+    }
+
     fn versions() -> Message {
         Message::Versions {
             received: 3,
             complete: true,
-            collections: vec![Told {
-                collection: "stocks".to_owned(),
+            shards: vec![Told {
+                shard: parted(),
                 version: version(&[(1, 7), (u64::MAX - 1, 1)]),
                 digest: 8,
             }],
@@ -218,21 +229,19 @@ mod tests {
     #[test]
     fn messages_come_back() {
         let messages = [
-            Message::Interest(None),
-            Message::Interest(Some(vec!["stocks".to_owned()])),
+            Message::Interest(Interest::everything()),
+            Message::Interest(Interest::nothing().collection("stocks")),
             versions(),
             Message::Update {
-                collection: "stocks".to_owned(),
+                shard: parted(),
                 update: vec![1, 2, 3].into(),
             },
             Message::Snapshot {
-                collection: "stocks".to_owned(),
+                shard: parted(),
                 part: vec![1, 2, 3],
                 last: true,
             },
-            Message::Want {
-                collection: "stocks".to_owned(),
-            },
+            Message::Want { shard: parted() },
         ];
         for message in messages {
             assert_eq!(Message::decode(&message.encode()), Ok(message));
@@ -243,7 +252,7 @@ mod tests {
     fn what_exceeds_a_limit_is_refused_by_name() {
         let name = "n".repeat(COLLECTION_BYTES_MAX + 1);
         let long = Message::Update {
-            collection: name,
+            shard: ShardKey::whole(name),
             update: Vec::new().into(),
         };
         assert_eq!(
@@ -251,8 +260,14 @@ mod tests {
             Err(FrameError::Collection(COLLECTION_BYTES_MAX + 1))
         );
         assert_eq!(Message::decode(&[]), Err(FrameError::Version(None)));
-        assert_eq!(Message::decode(&[2, 0]), Err(FrameError::Version(Some(2))));
-        assert_eq!(Message::decode(&[1, 0, 0, 0, 0]), Err(FrameError::Malformed));
+        assert_eq!(Message::decode(&[1, 0]), Err(FrameError::Version(Some(1))));
+        assert_eq!(
+            Message::decode(&[VERSION, 0, 0, 0, 0]),
+            Err(FrameError::Malformed)
+        );
+        let wire = Wire::Want(("stocks", &[7; 9]));
+        let frame = postcard::to_extend(&wire, vec![VERSION]).expect("it fits");
+        assert_eq!(Message::decode(&frame), Err(FrameError::Partition(9)));
     }
 
     proptest! {

@@ -3,7 +3,9 @@
 //! One thing at a time: whoever calls has it for himself. A change is in memory first, and in the file before anybody hears of it; when the file fails, memory
 //! is read from it anew. Not here: who asks (`engine`), what travels (`wire`).
 
+mod carrying;
 mod keeping;
+mod losses;
 mod merging;
 mod own_writes;
 mod read_ahead;
@@ -12,29 +14,30 @@ mod receipts;
 mod writing;
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     path::Path,
 };
 
 use ditto_sync_core::{
-    id::DocumentId,
     intent::{BatchId, ReplicaId},
     store::{Overwritten, StoreError},
 };
 use loro::VersionVector;
 use smol_str::SmolStr;
 
-pub(crate) use self::{merging::Taken, reading::News};
 use self::{
+    carrying::Waiting,
     own_writes::OwnWrites,
     read_ahead::ReadAhead,
     receipts::{Mark, Receipts},
 };
+pub(crate) use self::{merging::Taken, reading::News};
 use crate::{
-    data::{Row, Shard, root_name},
+    data::{Copies, Copy, Row, Shard, ShardKey},
     disk::{Disk, Gaps, Life, Owner, StoredShard},
     error::{self, OpenError},
     index::{Index, Touch},
+    interest::Interest,
 };
 
 /// All that one device holds.
@@ -44,13 +47,17 @@ pub(crate) struct Replica {
     shards: Vec<Open>,
     batches: HashMap<ReplicaId, u64>,
     devices: Vec<([u8; 32], Vec<u8>)>,
-    /// The collections of which updates are taken; `None`: all.
-    interest: Option<BTreeSet<String>>,
-    /// Collections that were dropped at some time: who observes them has seen rows that the index does not know.
+    /// What is taken of peers.
+    interest: Interest,
+    /// What devices take, as far as they have told.
+    interests: HashMap<[u8; 32], Interest>,
+    /// Collections of which something was dropped at some time: who observes them has seen rows that the index does not know.
     dropped: HashSet<SmolStr>,
     receipts: Receipts,
     /// What was read of rows when they changed.
     read_ahead: ReadAhead,
+    /// Rows that may have to be carried over when more of the documents is here that they have left.
+    waiting: Waiting,
     /// The newest reports of own writes that others have replaced, with their positions and collections.
     overwritten: VecDeque<(u64, SmolStr, Overwritten)>,
     /// Of the newest change.
@@ -64,10 +71,12 @@ pub(crate) struct Replica {
 /// A shard in memory.
 struct Open {
     number: i64,
-    collection: SmolStr,
+    key: ShardKey,
     shard: Shard,
     index: Index,
     version: VersionVector,
+    /// How many operations that is.
+    operations: u64,
     /// Counts the changes since the start.
     generation: u64,
     /// Of the log since the snapshot.
@@ -77,11 +86,11 @@ struct Open {
     own_writes: OwnWrites,
 }
 
-/// How far one collection is here.
+/// How far one document is here.
 pub(crate) struct Held<'a> {
-    pub(crate) collection: &'a SmolStr,
+    pub(crate) key: &'a ShardKey,
     pub(crate) version: &'a VersionVector,
-    /// Changes with every change of the collection.
+    /// Changes with every change of it.
     pub(crate) generation: u64,
     pub(crate) digest: u64,
 }
@@ -103,10 +112,12 @@ impl Replica {
             shards: Vec::new(),
             batches: HashMap::new(),
             devices: Vec::new(),
-            interest: None,
+            interest: Interest::everything(),
+            interests: HashMap::new(),
             dropped: HashSet::new(),
             receipts: Receipts::default(),
             read_ahead: ReadAhead::default(),
+            waiting: Waiting::default(),
             overwritten: VecDeque::new(),
             position: 0,
             gaps: Gaps::default(),
@@ -134,6 +145,7 @@ impl Replica {
         let contents = self.disk.contents().await?;
         let peer = contents.owner.peer;
         self.read_ahead.clear();
+        self.waiting = Waiting::default();
         self.shards = contents
             .shards
             .into_iter()
@@ -143,11 +155,12 @@ impl Replica {
         self.settle_receipts();
         for confirmed in contents.confirmed {
             let version = VersionVector::decode(&confirmed.version).unwrap_or_default();
-            self.receipts
-                .confirm(&confirmed.collection.into(), peer, &version);
+            self.receipts.confirm(&confirmed.key, peer, &version);
         }
         self.batches = contents.batches;
         self.devices = contents.devices;
+        self.wait_for_all();
+        self.interests = contents.interests;
         self.dropped = contents.dropped;
         self.position = self
             .shards
@@ -229,16 +242,16 @@ impl Replica {
     fn mark(&self, open: &Open) -> Mark {
         let writer = self.owner.peer;
         Mark {
-            collection: open.collection.clone(),
+            key: open.key.clone(),
             writer,
             operations: open.version.get(&writer).copied().unwrap_or(0),
         }
     }
 
-    /// Somebody has told to hold this version of a collection.
-    pub(crate) fn note_held(&mut self, collection: &str, version: &VersionVector) {
+    /// Somebody has told to hold this version of a document.
+    pub(crate) fn note_held(&mut self, key: &ShardKey, version: &VersionVector) {
         let writer = self.owner.peer;
-        self.receipts.confirm(&collection.into(), writer, version);
+        self.receipts.confirm(key, writer, version);
     }
 
     /// Whether another device holds what a batch has written.
@@ -248,38 +261,93 @@ impl Replica {
             && self.receipts.is_confirmed(batch)
     }
 
-    /// How far each collection is here.
+    /// How far each document is here.
     pub(crate) fn held(&self) -> impl Iterator<Item = Held<'_>> {
         let sure = self.is_sure();
-        self.shards.iter().filter(move |_| sure).map(|open| Held {
-            collection: &open.collection,
-            version: &open.version,
-            generation: open.generation,
-            digest: open.index.digest(),
-        })
+        self.shards.iter().filter(move |_| sure).map(Held::of)
+    }
+
+    /// How far this document is here.
+    pub(crate) fn held_of(&self, key: &ShardKey) -> Option<Held<'_>> {
+        self.find(key).filter(|_| self.is_sure()).map(Held::of)
+    }
+
+    /// The rows of which the index, or what was read of them, is not what their documents say: there must be none.
+    #[cfg(test)]
+    pub(crate) fn unsound(&self) -> Vec<String> {
+        let sure = self.shards.iter().filter(|_| self.is_sure());
+        let rows = sure.flat_map(|open| open.index.names().map(move |name| (open, name)));
+        let is_unsound = |(open, name): &(&Open, &SmolStr)| {
+            let (row, digest) = open.shard.read(name);
+            let changed = open.index.changed(name);
+            let ahead = changed.and_then(|position| self.read_ahead.get(position));
+            let is_read = ahead.is_none_or(|ahead| ahead.bytes() == row.bytes());
+            open.index.digest_of(name) != Some(digest) || !is_read
+        };
+        let unsound = rows.filter(is_unsound);
+        unsound
+            .map(|(open, name)| format!("{} {name}", open.key))
+            .collect()
     }
 
     pub(crate) async fn close(self) {
         self.disk.close(self.position).await;
     }
 
-    pub(super) fn row(&self, collection: &str, id: &DocumentId) -> Row {
-        let name = root_name(id);
-        self.find(collection)
-            .filter(|open| open.index.contains(&name))
-            .map_or_else(Row::default, |open| open.shard.row(&name))
+    /// All that is held of the row of this name.
+    fn copies(&self, collection: &str, name: &str) -> Copies {
+        let mut copies = Copies::default();
+        for open in self.shards_of(collection) {
+            if open.index.contains(name) {
+                copies.add(self.copy_in(open, open.shard.row(name)));
+            }
+        }
+        copies
     }
 
-    fn find(&self, collection: &str) -> Option<&Open> {
-        self.shards.iter().find(|open| open.collection == collection)
+    /// A row of a document, to be put together with what others have of it.
+    fn copy_in(&self, open: &Open, row: Row) -> Copy {
+        Copy {
+            partition: open.key.partition.clone(),
+            operations: open.operations,
+            is_taken: self.wants(&open.key),
+            row,
+        }
+    }
+
+    /// The documents of a collection.
+    fn shards_of(&self, collection: &str) -> impl Iterator<Item = &Open> {
+        self.shards
+            .iter()
+            .filter(move |open| open.key.collection == collection)
+    }
+
+    fn find(&self, key: &ShardKey) -> Option<&Open> {
+        self.shards.iter().find(|open| open.key == *key)
+    }
+
+    fn place_of(&self, key: &ShardKey) -> Option<usize> {
+        self.shards.iter().position(|open| open.key == *key)
+    }
+}
+
+impl<'a> Held<'a> {
+    fn of(open: &'a Open) -> Self {
+        Self {
+            key: &open.key,
+            version: &open.version,
+            generation: open.generation,
+            digest: open.index.digest(),
+        }
     }
 }
 
 impl Open {
-    fn new((number, collection): (i64, SmolStr), shard: Shard, index: Index) -> Self {
+    fn new((number, key): (i64, ShardKey), shard: Shard, index: Index) -> Self {
         Self {
             number,
-            collection,
+            key,
+            operations: count(&shard.version()),
             version: shard.version(),
             shard,
             index,
@@ -299,7 +367,7 @@ impl Open {
         for update in &stored.log {
             touched += shard.import(update)?.touched.len();
         }
-        let mut open = Self::new((stored.number, stored.collection), shard, stored.index);
+        let mut open = Self::new((stored.number, stored.key), shard, stored.index);
         open.log_bytes = stored.log.iter().map(Vec::len).sum();
         open.touched = touched;
         Ok(open)
@@ -313,6 +381,7 @@ impl Open {
         own: bool,
     ) -> Vec<Touch> {
         self.version = self.shard.version();
+        self.operations = count(&self.version);
         self.generation += 1;
         let touches: Vec<Touch> = names
             .into_iter()
@@ -333,6 +402,11 @@ impl Open {
         self.touched += touches.len();
         touches
     }
+}
+
+fn count(version: &VersionVector) -> u64 {
+    let counts = version.values().map(|count| u64::try_from(*count).unwrap_or(0));
+    counts.sum()
 }
 
 fn random_bytes<const BYTES: usize>() -> Result<[u8; BYTES], OpenError> {

@@ -20,6 +20,7 @@ use self::builder::as_before;
 use crate::{
     disk::is_lost,
     engine::{Command, EngineHandle, Reply},
+    interest::Interest,
     limits::INTENT_OPERATIONS_MAX,
     net::{
         Identity, MeshSecret, Network, NetworkError, Peer, Reach, Ticket, decode_addresses, encode_addresses,
@@ -70,7 +71,7 @@ impl MeshStore {
             mesh,
             listen: None,
             secret: None,
-            collections: None,
+            interest: Interest::everything(),
             reach: Reach::default(),
         }
     }
@@ -126,12 +127,22 @@ impl MeshStore {
     /// [30 days](crate::limits::TRIM_HORIZON); a device that was away for longer gets a snapshot when it returns, and keeps what it wrote meanwhile. Returns the
     /// collections that became smaller.
     ///
-    /// Nothing is dropped while a device that is known has never confirmed anything.
+    /// Nothing is dropped while a device that is known and takes it has never confirmed anything, nor of what nobody else takes.
     ///
     /// # Errors
     /// When the file fails.
     pub async fn trim_history(&self) -> Result<Vec<String>, StoreError> {
         self.engine.ask(Command::Trim).await
+    }
+
+    /// Takes this of peers from now on, as [`MeshBuilder::interest`] says: for an app that changes over to another branch. Returns when it counts; what is new comes from peers then.
+    ///
+    /// It lasts until the store is closed: the next one is opened with its own.
+    ///
+    /// # Errors
+    /// When the store was closed.
+    pub async fn set_interest(&self, interest: Interest) -> Result<(), StoreError> {
+        self.engine.ask(|reply| Command::Interest(interest, reply)).await
     }
 
     /// The public key of this device, under which others [allow](MeshBuilder::allow) it. `None` for a store without a network.

@@ -3,6 +3,7 @@
 mod exchanging;
 mod hostile;
 mod pacing;
+mod parting;
 mod quic;
 mod random;
 mod reporting;
@@ -11,5 +12,12 @@ mod strangers;
 mod wire;
 
 mod contract {
-    ditto_sync_testkit::store_contract!(super::wire::Meshes::new());
+    ditto_sync_testkit::store_contract!(super::wire::Meshes::new(&ditto_sync_testkit::models::STOCK));
+}
+
+/// With a document for each branch.
+mod parted_contract {
+    ditto_sync_testkit::store_contract!(super::wire::Meshes::new(
+        &ditto_sync_testkit::models::BRANCH_STOCK
+    ));
 }

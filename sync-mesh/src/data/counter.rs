@@ -31,6 +31,8 @@ pub(crate) enum Start {
 pub(crate) struct Total {
     pub(crate) epoch: u64,
     pub(crate) sum: i64,
+    /// How often this writer has added something, in all epochs: of two that were read at different times, the one with more is the newer.
+    pub(crate) times: u64,
 }
 
 const MISSING: u8 = 0;
@@ -73,9 +75,10 @@ impl Base {
 
 impl Total {
     pub(crate) fn encode(self) -> LoroValue {
-        let mut bytes = Vec::with_capacity(16);
+        let mut bytes = Vec::with_capacity(24);
         bytes.extend_from_slice(&self.epoch.to_le_bytes());
         bytes.extend_from_slice(&self.sum.to_le_bytes());
+        bytes.extend_from_slice(&self.times.to_le_bytes());
         LoroValue::Binary(bytes.into())
     }
 
@@ -84,9 +87,16 @@ impl Total {
             return None;
         };
         let (epoch, rest) = bytes.split_first_chunk::<8>()?;
+        let (sum, rest) = rest.split_first_chunk::<8>()?;
         Some(Self {
             epoch: u64::from_le_bytes(*epoch),
-            sum: i64::from_le_bytes(rest.try_into().ok()?),
+            sum: i64::from_le_bytes(*sum),
+            // Files of before rows could move do not count.
+            times: if rest.is_empty() {
+                0
+            } else {
+                u64::from_le_bytes(rest.try_into().ok()?)
+            },
         })
     }
 }
@@ -105,8 +115,17 @@ mod tests {
             assert_eq!(Base::decode(&base.encode()), Some(base));
             assert_eq!(Total::decode(&base.encode()), None);
         }
-        let total = Total { epoch: 7, sum: -1 };
+        let total = Total {
+            epoch: 7,
+            sum: -1,
+            times: 3,
+        };
         assert_eq!(Total::decode(&total.encode()), Some(total));
+        let LoroValue::Binary(bytes) = total.encode() else {
+            panic!("a total is binary");
+        };
+        let old = LoroValue::Binary(bytes[..16].to_vec().into());
+        assert_eq!(Total::decode(&old), Some(Total { times: 0, ..total }));
         assert_eq!(Base::decode(&total.encode()), None);
         assert_eq!(Base::decode(&LoroValue::I64(1)), None);
     }

@@ -32,6 +32,13 @@ impl Digest {
     }
 }
 
+/// One value as a number. Never zero, which stands for none.
+pub(crate) fn hash(value: &LoroValue) -> u64 {
+    let mut buffer = Vec::new();
+    add(&mut buffer, value);
+    xxh3_64(&buffer).max(1)
+}
+
 /// Appends to the buffer, and leaves it as it was.
 fn entry(buffer: &mut Vec<u8>, key: &str, value: &LoroValue) -> u64 {
     let start = buffer.len();

@@ -1,70 +1,21 @@
-//! One row: what its map says, the document that readers see, and how a write changes the map. See [`Row`].
+//! One row in one document: what its map says of all the places that it has had there. See [`Row`].
 //!
-//! The same rules as the mesh flavor of the memory store: a delete is a register that hides the whole row, so it wins over every concurrent edit; an insert writes
-//! every field anew, starts a new epoch for counters, and removes what it does not name; seeds lie beneath every write.
+//! Most rows have had one: then there is nothing but its instance. Not here: where the row lives when other documents have it, too (`copies`).
 
-use ditto_sync_core::{
-    descriptor::ModelDescriptor,
-    document::{Document, FieldName},
-    intent::Action,
-    value::Value,
-};
-use loro::{LoroMap, LoroResult, LoroValue, ValueOrContainer};
-use smol_str::SmolStr;
+use ditto_sync_core::{descriptor::ModelDescriptor, document::Document};
+use loro::{LoroMap, LoroValue, ValueOrContainer};
 
-use super::{
-    counter::{Base, SEED_EPOCH, Start, Total},
-    digest::Digest,
-    encoding::{Decoded, decode, encode, removed},
-    key::Key,
-};
+use super::{digest::Digest, instance::Instance, key::Key, partition::Partition};
 
-/// Everything a map holds of one row, visible or not.
-#[derive(Debug, Default)]
+/// Everything a map holds of one row.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Row {
-    state: Option<State>,
-    registers: Vec<(FieldName, LoroValue)>,
-    seeds: Vec<(FieldName, LoroValue)>,
-    bases: Vec<(FieldName, Base)>,
-    seed_bases: Vec<(FieldName, Base)>,
-    totals: Vec<(FieldName, u64, Total)>,
-}
-
-/// Whether a row lives. A row that was only seeded has no state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Written by the insert of this number, which is also the epoch of its counters.
-    Alive(u64),
-    Deleted,
-}
-
-const DELETED: i64 = 0;
-
-/// What a field takes in memory beside what its value refers to.
-const ENTRY_BYTES: usize = 64;
-
-impl State {
-    fn encode(self) -> LoroValue {
-        LoroValue::I64(match self {
-            Self::Alive(incarnation) => incarnation.cast_signed(),
-            Self::Deleted => DELETED,
-        })
-    }
-
-    fn decode(value: &LoroValue) -> Option<Self> {
-        match value {
-            LoroValue::I64(DELETED) => Some(Self::Deleted),
-            LoroValue::I64(incarnation) => Some(Self::Alive(incarnation.cast_unsigned())),
-            _ => None,
-        }
-    }
-}
-
-/// Who writes, and the number that no other insert has.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Author {
-    pub(crate) writer: u64,
-    pub(crate) incarnation: u64,
+    /// As it was written first.
+    first: Instance,
+    /// As it came back, by moves.
+    later: Vec<(u32, Instance)>,
+    /// Where it is known to have gone: after how many moves, and to which partition.
+    moved: Vec<(u32, Partition)>,
 }
 
 impl Row {
@@ -91,253 +42,89 @@ impl Row {
         (row, digest.of(name))
     }
 
-    fn read_entry(&mut self, key: &str, value: LoroValue) {
-        if let Some(key) = Key::decode(key) {
-            self.read(key, value);
-        }
-    }
-
     /// About how many bytes it takes in memory.
     pub(crate) fn bytes(&self) -> usize {
-        let plain = self.registers.iter().chain(&self.seeds);
-        let values: usize = plain.map(|(_, value)| ENTRY_BYTES + bytes_of(value)).sum();
-        let counters = self.bases.len() + self.seed_bases.len() + self.totals.len();
-        size_of::<Self>() + values + counters * ENTRY_BYTES
+        let later = self.later.iter();
+        let later: usize = later
+            .map(|(_, instance)| size_of::<(u32, Instance)>() + instance.bytes())
+            .sum();
+        let moved: usize = self
+            .moved
+            .iter()
+            .map(|(_, partition)| partition.as_bytes().len())
+            .sum();
+        size_of::<Self>() + self.first.bytes() + later + moved + size_of_val(&*self.moved)
     }
 
-    fn read(&mut self, key: Key, value: LoroValue) {
-        match key {
-            Key::State => self.state = State::decode(&value),
-            Key::Register(field) => self.registers.push((field, value)),
-            Key::Seed(field) => self.seeds.push((field, value)),
-            Key::Base(field) => self.bases.extend(Base::decode(&value).map(|base| (field, base))),
-            Key::SeedBase(field) => {
-                self.seed_bases
-                    .extend(Base::decode(&value).map(|base| (field, base)));
-            }
-            Key::Total(field, writer) => {
-                self.totals
-                    .extend(Total::decode(&value).map(|total| (field, writer, total)));
-            }
-        }
+    /// Whether it has been at one place only.
+    pub(crate) fn has_stayed(&self) -> bool {
+        self.later.is_empty() && self.moved.is_empty()
     }
 
-    /// The visible document, husk or not; `None` when nothing is visible.
-    pub(crate) fn view(&self) -> Option<Document> {
-        if self.state == Some(State::Deleted) {
-            return None;
-        }
-        let mut document = Document::with_capacity(self.registers.len() + self.bases.len());
-        for (name, value) in &self.registers {
-            if let Decoded::Value(value) = decode(value) {
-                document.set(name.clone(), value);
-            }
-        }
-        for (name, value) in &self.seeds {
-            if let (Decoded::Value(value), None) = (decode(value), find(&self.registers, name)) {
-                document.set(name.clone(), value);
-            }
-        }
-        for name in self.counters() {
-            if let Some(value) = self.counter_value(name) {
-                document.set(name.clone(), value);
-            }
-        }
-        (!document.is_empty()).then_some(document)
-    }
-
-    /// The document that readers see; husks left out.
+    /// The document that readers see, husks left out, of a row that [has stayed](Self::has_stayed) and is nowhere else.
     pub(crate) fn document(&self, model: &ModelDescriptor) -> Option<Document> {
-        self.view().filter(|document| !model.is_husk(document))
+        let view = self.first.view();
+        view.filter(|document| !model.is_husk(document))
     }
 
-    /// The names of all counters that have some part here, without repetition.
-    fn counters(&self) -> Vec<&FieldName> {
-        let bases = self.bases.iter().chain(&self.seed_bases).map(|(name, _)| name);
-        let mut names: Vec<_> = bases.chain(self.totals.iter().map(|(name, ..)| name)).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+    /// What was written at each place that it has had here, by moves.
+    pub(super) fn instances(&self) -> impl Iterator<Item = (u32, &Instance)> {
+        let later = self.later.iter().map(|(moves, instance)| (*moves, instance));
+        let all = std::iter::once((0, &self.first)).chain(later);
+        all.filter(|(_, instance)| !instance.is_empty())
     }
 
-    /// Where a counter starts: as its insert says, or its seed, or else nowhere, in the epoch of the row.
-    fn base(&self, name: &str) -> Base {
-        let base = find(&self.bases, name).or_else(|| find(&self.seed_bases, name));
-        base.copied().unwrap_or(Base {
-            epoch: match self.state {
-                Some(State::Alive(incarnation)) => incarnation,
-                _ => SEED_EPOCH,
-            },
-            start: Start::Missing,
-        })
+    /// The instance that came here with this move.
+    pub(crate) fn instance(&self, moves: u32) -> Option<&Instance> {
+        self.instances()
+            .find(|(other, _)| *other == moves)
+            .map(|(_, instance)| instance)
     }
 
-    /// The base line and all totals of its epoch, wrapping.
-    fn counter_value(&self, name: &str) -> Option<Value> {
-        let base = self.base(name);
-        let mut totals = self
-            .totals
-            .iter()
-            .filter(|(other, _, total)| other == name && total.epoch == base.epoch)
-            .map(|(_, _, total)| total.sum)
-            .peekable();
-        let start = match base.start {
-            Start::At(start) => start,
-            Start::Missing if totals.peek().is_none() => return None,
-            Start::Null if totals.peek().is_none() => return Some(Value::Null),
-            Start::Missing | Start::Null => 0,
-        };
-        Some(Value::Int(totals.fold(start, i64::wrapping_add)))
+    /// The same for somebody who needs nothing else of it.
+    pub(super) fn into_instance(self, moves: u32) -> Instance {
+        if moves == 0 {
+            return self.first;
+        }
+        let mut later = self.later.into_iter();
+        later
+            .find(|(other, _)| *other == moves)
+            .map(|(_, instance)| instance)
+            .unwrap_or_default()
     }
 
-    /// Carries `action` out on the map that this row was read from.
-    pub(crate) fn write(
-        &self,
-        map: &LoroMap,
-        model: &ModelDescriptor,
-        action: &Action,
-        author: Author,
-    ) -> LoroResult<()> {
-        match action {
-            Action::Insert(document) => self.insert(map, model, document, author),
-            Action::Patch { set, increments } => {
-                for (name, value) in set {
-                    self.put_field(map, model, (name, value), author)?;
-                }
-                increments
-                    .iter()
-                    .try_for_each(|(name, amount)| self.increment(map, name, *amount, author.writer))
+    /// Where it is known to have gone.
+    pub(super) fn moved(&self) -> &[(u32, Partition)] {
+        &self.moved
+    }
+
+    fn read_entry(&mut self, key: &str, value: LoroValue) {
+        match Key::decode(key) {
+            Some(Key::Moved(moves, place)) => {
+                let partition = match &value {
+                    LoroValue::Binary(bytes) => Partition::decode(bytes),
+                    _ => None,
+                };
+                let ours = partition.filter(|partition| partition.tag(moves) == place);
+                self.moved.extend(ours.map(|partition| (moves, partition)));
             }
-            Action::Delete => map.insert(&Key::State.encode(), State::Deleted.encode()),
-            Action::Seed(document) => seed(map, model, document),
-        }
-    }
-
-    fn insert(
-        &self,
-        map: &LoroMap,
-        model: &ModelDescriptor,
-        document: &Document,
-        author: Author,
-    ) -> LoroResult<()> {
-        map.insert(&Key::State.encode(), State::Alive(author.incarnation).encode())?;
-        let gone = |name: &&FieldName| document.get(name).is_none();
-        let plain = self.registers.iter().chain(&self.seeds).map(|(name, _)| name);
-        for name in plain.filter(gone) {
-            self.put(map, &Key::Register(name.clone()), &removed())?;
-        }
-        for name in self.counters().into_iter().filter(gone) {
-            let base = Base {
-                epoch: author.incarnation,
-                start: Start::Missing,
-            };
-            map.insert(&Key::Base(name.clone()).encode(), base.encode())?;
-        }
-        document
-            .iter()
-            .try_for_each(|field| self.put_field(map, model, field, author))
-    }
-
-    /// Writes one field, as a register or as the start of a counter; the other kind, which another version of the model may have written, goes.
-    fn put_field(
-        &self,
-        map: &LoroMap,
-        model: &ModelDescriptor,
-        (name, value): (&FieldName, &Value),
-        author: Author,
-    ) -> LoroResult<()> {
-        match counter_start(model, name, value) {
-            Some(start) => {
-                if find(&self.registers, name).is_some() {
-                    map.delete(&Key::Register(name.clone()).encode())?;
-                }
-                let epoch = author.incarnation;
-                map.insert(&Key::Base(name.clone()).encode(), Base { epoch, start }.encode())
+            Some(key) => {
+                let (moves, key) = key.place();
+                self.at(moves).read(key, value);
             }
-            None => {
-                if self.counters().contains(&name) {
-                    let epoch = author.incarnation;
-                    let start = Start::Missing;
-                    map.insert(&Key::Base(name.clone()).encode(), Base { epoch, start }.encode())?;
-                }
-                self.put(map, &Key::Register(name.clone()), &encode(value))
-            }
+            None => {}
         }
     }
 
-    /// Sets a register. Loro takes an equal value for no write at all, which would then not compete with a concurrent one: so it is deleted first.
-    fn put(&self, map: &LoroMap, key: &Key, value: &LoroValue) -> LoroResult<()> {
-        let encoded = key.encode();
-        if let Key::Register(name) = key
-            && find(&self.registers, name) == Some(value)
-        {
-            map.delete(&encoded)?;
+    fn at(&mut self, moves: u32) -> &mut Instance {
+        if moves == 0 {
+            return &mut self.first;
         }
-        map.insert(&encoded, value.clone())
+        let found = self.later.iter().position(|(other, _)| *other == moves);
+        let at = found.unwrap_or_else(|| {
+            self.later.push((moves, Instance::default()));
+            self.later.len() - 1
+        });
+        &mut self.later[at].1
     }
-
-    fn increment(&self, map: &LoroMap, name: &FieldName, amount: i64, writer: u64) -> LoroResult<()> {
-        let epoch = self.base(name).epoch;
-        let mine = self
-            .totals
-            .iter()
-            .find(|(other, who, total)| other == name && *who == writer && total.epoch == epoch);
-        let sum = mine.map_or(0, |(_, _, total)| total.sum).wrapping_add(amount);
-        let key = Key::Total(name.clone(), writer);
-        map.insert(&key.encode(), Total { epoch, sum }.encode())
-    }
-}
-
-/// Writes beneath every real write.
-fn seed(map: &LoroMap, model: &ModelDescriptor, document: &Document) -> LoroResult<()> {
-    for (name, value) in document.iter() {
-        match counter_start(model, name, value) {
-            Some(start) => {
-                let epoch = SEED_EPOCH;
-                map.insert(
-                    &Key::SeedBase(name.clone()).encode(),
-                    Base { epoch, start }.encode(),
-                )?;
-            }
-            None => map.insert(&Key::Seed(name.clone()).encode(), encode(value))?,
-        }
-    }
-    Ok(())
-}
-
-/// Where a counter starts when `value` is written to the field `name`; `None` when the field is no counter.
-fn counter_start(model: &ModelDescriptor, name: &str, value: &Value) -> Option<Start> {
-    let start = match value {
-        Value::Int(start) => Start::At(*start),
-        Value::Null => Start::Null,
-        _ => return None,
-    };
-    let is_counter = model
-        .fields()
-        .iter()
-        .any(|field| field.is_counter() && field.document_name() == name);
-    is_counter.then_some(start)
-}
-
-/// What a value refers to, in bytes.
-fn bytes_of(value: &LoroValue) -> usize {
-    match value {
-        LoroValue::String(text) => text.len(),
-        LoroValue::Binary(bytes) => bytes.len(),
-        LoroValue::List(items) => items.iter().map(|item| ENTRY_BYTES + bytes_of(item)).sum(),
-        LoroValue::Map(entries) => {
-            let entries = entries.iter();
-            entries
-                .map(|(key, value)| ENTRY_BYTES + key.len() + bytes_of(value))
-                .sum()
-        }
-        _ => 0,
-    }
-}
-
-fn find<'a, T>(fields: &'a [(SmolStr, T)], name: &str) -> Option<&'a T> {
-    fields
-        .iter()
-        .find(|(other, _)| other == name)
-        .map(|(_, value)| value)
 }

@@ -5,7 +5,7 @@ use sqlx::Connection;
 use super::{Disk, DiskError, Owner};
 
 /// The version of the tables below.
-pub(super) const LAYOUT: i64 = 2;
+pub(super) const LAYOUT: i64 = 3;
 
 const TABLES: &str = "
 CREATE TABLE store (store TEXT NOT NULL, peer BLOB NOT NULL, mesh TEXT NOT NULL, key BLOB NOT NULL, secret BLOB NOT NULL, shared INTEGER NOT NULL,
@@ -27,6 +27,22 @@ ALTER TABLE store ADD COLUMN syncs INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE gap (first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 CREATE TABLE dropped (collection TEXT PRIMARY KEY) WITHOUT ROWID;
 PRAGMA user_version = 2;
+";
+
+/// What layout 3 added: partitions. All rows of an older file are in the document of their collection that everybody takes.
+const SINCE_3: &str = "
+ALTER TABLE shard RENAME TO shard_2;
+CREATE TABLE shard (number INTEGER PRIMARY KEY, collection TEXT NOT NULL, partition BLOB NOT NULL DEFAULT x'', snapshot BLOB, rows BLOB,
+    UNIQUE (collection, partition));
+INSERT INTO shard (number, collection, snapshot, rows) SELECT number, collection, snapshot, rows FROM shard_2;
+DROP TABLE shard_2;
+ALTER TABLE confirmed RENAME TO confirmed_2;
+CREATE TABLE confirmed (key BLOB NOT NULL, collection TEXT NOT NULL, partition BLOB NOT NULL DEFAULT x'', version BLOB NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (key, collection, partition)) WITHOUT ROWID;
+INSERT INTO confirmed (key, collection, version, at) SELECT key, collection, version, at FROM confirmed_2;
+DROP TABLE confirmed_2;
+ALTER TABLE device ADD COLUMN interest BLOB;
+PRAGMA user_version = 3;
 ";
 
 impl Disk {
@@ -55,6 +71,9 @@ impl Disk {
         }
         if found < 2 {
             sqlx::raw_sql(SINCE_2).execute(&mut *transaction).await?;
+        }
+        if found < 3 {
+            sqlx::raw_sql(SINCE_3).execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
         Ok(())

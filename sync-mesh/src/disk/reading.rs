@@ -6,16 +6,21 @@ use ditto_sync_core::intent::ReplicaId;
 use sqlx::Row;
 
 use super::{Confirmed, Contents, Disk, DiskError, Owner, StoredShard};
-use crate::index::{Index, Touch};
+use crate::{
+    data::ShardKey,
+    index::{Index, Touch},
+    interest::Interest,
+};
 
 impl Disk {
     /// Everything that was kept.
     pub(crate) async fn contents(&mut self) -> Result<Contents, DiskError> {
         let owner = self.owner().await?;
         let mut shards = Vec::new();
-        for row in sqlx::query("SELECT number, collection, snapshot, rows FROM shard ORDER BY number")
-            .fetch_all(&mut self.connection)
-            .await?
+        for row in
+            sqlx::query("SELECT number, collection, snapshot, rows, partition FROM shard ORDER BY number")
+                .fetch_all(&mut self.connection)
+                .await?
         {
             let number = row.try_get(0)?;
             let index = match row.try_get::<Option<Vec<u8>>, _>(3)? {
@@ -24,7 +29,7 @@ impl Disk {
             };
             let mut shard = StoredShard {
                 number,
-                collection: row.try_get::<String, _>(1)?.into(),
+                key: shard_key(&row.try_get::<String, _>(1)?, &row.try_get::<Vec<u8>, _>(4)?)?,
                 snapshot: row.try_get(2)?,
                 log: Vec::new(),
                 index,
@@ -38,6 +43,7 @@ impl Disk {
             .fetch_all(&mut self.connection)
             .await?;
         Ok(Contents {
+            interests: self.interests().await?,
             dropped: dropped.into_iter().map(Into::into).collect(),
             owner,
             confirmed: self.all_confirmed().await?,
@@ -76,6 +82,20 @@ impl Disk {
             .collect()
     }
 
+    /// What cannot be read is asked for again at the next connection.
+    async fn interests(&mut self) -> Result<HashMap<[u8; 32], Interest>, DiskError> {
+        let rows = sqlx::query("SELECT key, interest FROM device WHERE interest IS NOT NULL")
+            .fetch_all(&mut self.connection)
+            .await?;
+        let mut interests = HashMap::new();
+        for row in rows {
+            if let Ok(interest) = Interest::decode(&row.try_get::<Vec<u8>, _>(1)?) {
+                interests.insert(exactly(row.try_get(0)?)?, interest);
+            }
+        }
+        Ok(interests)
+    }
+
     async fn read_log(&mut self, shard: &mut StoredShard) -> Result<(), DiskError> {
         let entries = sqlx::query("SELECT bytes, rows FROM log WHERE shard = ? ORDER BY position")
             .bind(shard.number)
@@ -105,20 +125,24 @@ impl Disk {
 
     /// What each device has confirmed to hold.
     pub(crate) async fn all_confirmed(&mut self) -> Result<Vec<Confirmed>, DiskError> {
-        let rows = sqlx::query("SELECT key, collection, version, at FROM confirmed")
+        let rows = sqlx::query("SELECT key, collection, version, at, partition FROM confirmed")
             .fetch_all(&mut self.connection)
             .await?;
         rows.into_iter()
             .map(|row| {
                 Ok(Confirmed {
                     device: exactly(row.try_get(0)?)?,
-                    collection: row.try_get(1)?,
+                    key: shard_key(&row.try_get::<String, _>(1)?, &row.try_get::<Vec<u8>, _>(4)?)?,
                     version: row.try_get(2)?,
                     at: row.try_get(3)?,
                 })
             })
             .collect()
     }
+}
+
+fn shard_key(collection: &str, partition: &[u8]) -> Result<ShardKey, DiskError> {
+    ShardKey::checked(collection, partition).ok_or(DiskError::Damaged("a partition cannot be read"))
 }
 
 const DAMAGED_INDEX: DiskError = DiskError::Damaged("a list of rows cannot be read");

@@ -1,6 +1,6 @@
 //! What is remembered of one connected peer: [`Link`].
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use ditto_sync_core::store::StoreError;
 use loro::VersionVector;
@@ -8,9 +8,11 @@ use tokio::time::Instant;
 
 use super::Device;
 use crate::{
+    data::ShardKey,
     error,
+    interest::Interest,
     limits::{
-        CHUNK_BYTES_MAX, CHUNK_OPERATIONS, COLLECTIONS_MAX, CONFIRM_DELAY, CONFIRM_PAUSE, PUSH_PAUSE,
+        CHUNK_BYTES_MAX, CHUNK_OPERATIONS, CONFIRM_DELAY, CONFIRM_PAUSE, PUSH_PAUSE, SHARDS_NAMED_MAX,
         SNAPSHOT_BYTES_MAX, SNAPSHOT_PART_BYTES,
     },
     message::{Message, Told},
@@ -23,20 +25,20 @@ pub(super) struct Link {
     pub(super) device: Device,
     /// It knows what we want.
     pub(super) introduced: bool,
-    /// What it wants; `None`: all.
-    pub(super) interest: Option<BTreeSet<String>>,
+    /// What it wants.
+    pub(super) interest: Interest,
     pub(super) tell: Tell,
-    /// Collections of which we want a snapshot, to be asked for.
-    pub(super) wants: VecDeque<String>,
-    /// Collections of which it wants a snapshot.
-    wanted: VecDeque<String>,
+    /// Documents of which we want a snapshot, to be asked for.
+    pub(super) wants: VecDeque<ShardKey>,
+    /// Documents of which it wants a snapshot.
+    wanted: VecDeque<ShardKey>,
     /// Updates and snapshots taken of it.
     pub(super) received: u64,
     /// When there will be something to say that it is too early for.
     pub(super) due: Option<Instant>,
     /// It has told how far it is: nothing is sent before.
     known: bool,
-    collections: HashMap<String, Remote>,
+    shards: HashMap<ShardKey, Remote>,
     /// Updates and snapshots sent to it.
     sent: u64,
     /// When it is told next, if something has changed.
@@ -45,7 +47,7 @@ pub(super) struct Link {
     tell_from: Option<Instant>,
     outgoing: Option<Outgoing>,
     /// The snapshot whose parts are coming.
-    incoming: Option<(String, Vec<u8>)>,
+    incoming: Option<(ShardKey, Vec<u8>)>,
 }
 
 /// Whether it is to be told how far we are.
@@ -57,7 +59,7 @@ pub(super) enum Tell {
     Everything,
 }
 
-/// How far it is in one collection.
+/// How far it is in one document.
 #[derive(Debug, Default)]
 struct Remote {
     /// It has said so.
@@ -77,7 +79,7 @@ struct Remote {
 /// A snapshot on its way.
 #[derive(Debug)]
 struct Outgoing {
-    collection: String,
+    shard: ShardKey,
     bytes: Vec<u8>,
     at: usize,
     version: VersionVector,
@@ -88,14 +90,14 @@ impl Link {
         Self {
             device,
             introduced: false,
-            interest: None,
+            interest: Interest::everything(),
             tell: Tell::Everything,
             wants: VecDeque::new(),
             wanted: VecDeque::new(),
             received: 0,
             due: None,
             known: false,
-            collections: HashMap::new(),
+            shards: HashMap::new(),
             sent: 0,
             tell_at: None,
             tell_from: None,
@@ -110,16 +112,16 @@ impl Link {
         // Nothing of ours is on its way: what it lacks now got lost.
         let settled = received >= self.sent;
         if complete && settled {
-            for remote in self.collections.values_mut() {
+            for remote in self.shards.values_mut() {
                 remote.hoped = VersionVector::new();
                 remote.complete_at = None;
             }
         }
         for told in told {
-            if self.collections.len() >= COLLECTIONS_MAX && !self.collections.contains_key(&told.collection) {
+            if self.shards.len() >= SHARDS_NAMED_MAX && !self.shards.contains_key(&told.shard) {
                 continue;
             }
-            let remote = self.collections.entry(told.collection.clone()).or_default();
+            let remote = self.shards.entry(told.shard.clone()).or_default();
             remote.news |= !remote.confirmed.includes_vv(&told.version);
             remote.confirmed.clone_from(&told.version);
             if settled {
@@ -134,8 +136,8 @@ impl Link {
     }
 
     /// It holds this, for it has sent it.
-    pub(super) fn has(&mut self, collection: &str, end: &VersionVector) {
-        if let Some(remote) = self.collections.get_mut(collection) {
+    pub(super) fn has(&mut self, shard: &ShardKey, end: &VersionVector) {
+        if let Some(remote) = self.shards.get_mut(shard) {
             remote.hoped.merge(end);
         }
     }
@@ -148,39 +150,44 @@ impl Link {
     }
 
     pub(super) fn forget_completeness(&mut self) {
-        for remote in self.collections.values_mut() {
+        for remote in self.shards.values_mut() {
             remote.complete_at = None;
         }
     }
 
     /// What it has confirmed since this was asked last.
-    pub(super) fn newly_confirmed(&mut self) -> Vec<(Device, String, VersionVector)> {
+    pub(super) fn newly_confirmed(&mut self) -> Vec<(Device, ShardKey, VersionVector)> {
         let device = self.device;
-        let fresh = |(collection, remote): (&String, &mut Remote)| {
-            std::mem::take(&mut remote.news).then(|| (device, collection.clone(), remote.confirmed.clone()))
+        let fresh = |(shard, remote): (&ShardKey, &mut Remote)| {
+            std::mem::take(&mut remote.news).then(|| (device, shard.clone(), remote.confirmed.clone()))
         };
-        self.collections.iter_mut().filter_map(fresh).collect()
+        self.shards.iter_mut().filter_map(fresh).collect()
     }
 
     /// What it has confirmed.
-    pub(super) fn versions(&self) -> impl Iterator<Item = (&str, &VersionVector)> {
-        let collections = self.collections.iter();
-        collections.map(|(collection, remote)| (collection.as_str(), &remote.confirmed))
+    pub(super) fn versions(&self) -> impl Iterator<Item = (&ShardKey, &VersionVector)> {
+        let shards = self.shards.iter();
+        shards.map(|(shard, remote)| (shard, &remote.confirmed))
+    }
+
+    /// What it has confirmed of one document.
+    pub(super) fn version(&self, shard: &ShardKey) -> Option<&VersionVector> {
+        self.shards.get(shard).map(|remote| &remote.confirmed)
     }
 
     /// A part of a snapshot; the whole, when it is the last.
     pub(super) fn assemble(
         &mut self,
-        collection: &str,
+        shard: &ShardKey,
         part: &[u8],
         last: bool,
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let mut incoming = self
             .incoming
             .take()
-            .unwrap_or_else(|| (collection.to_owned(), Vec::new()));
+            .unwrap_or_else(|| (shard.clone(), Vec::new()));
         let refused = error::failed("take a snapshot of a peer");
-        if incoming.0 != collection {
+        if incoming.0 != *shard {
             return Err(refused("another one began before its end"));
         }
         if incoming.1.len() + part.len() > SNAPSHOT_BYTES_MAX {
@@ -195,22 +202,16 @@ impl Link {
     }
 
     /// It wants a snapshot.
-    pub(super) fn note_wanted(&mut self, collection: String) {
-        if self.wanted.len() < COLLECTIONS_MAX && !self.wanted.contains(&collection) {
-            self.wanted.push_back(collection);
+    pub(super) fn note_wanted(&mut self, shard: ShardKey) {
+        if self.wanted.len() < SHARDS_NAMED_MAX && !self.wanted.contains(&shard) {
+            self.wanted.push_back(shard);
         }
     }
 
     /// Whether it gets a snapshot instead of updates.
-    pub(super) fn is_behind_trim(&self, collection: &str, replica: &Replica) -> bool {
-        let remote = self.collections.get(collection);
-        remote.is_none_or(|remote| replica.is_behind_trim(collection, &remote.confirmed))
-    }
-
-    fn wants(&self, collection: &str) -> bool {
-        self.interest
-            .as_ref()
-            .is_none_or(|interest| interest.contains(collection))
+    pub(super) fn is_behind_trim(&self, shard: &ShardKey, replica: &Replica) -> bool {
+        let remote = self.shards.get(shard);
+        remote.is_none_or(|remote| replica.is_behind_trim(shard, &remote.confirmed))
     }
 
     /// Whether it is to be told now how far we are.
@@ -238,15 +239,15 @@ impl Link {
         self.tell_at = None;
         let complete = std::mem::replace(&mut self.tell, Tell::Nothing) == Tell::Everything;
         self.tell_from = Some(now + CONFIRM_PAUSE);
-        let mut collections = Vec::new();
+        let mut shards = Vec::new();
         for held in replica.held() {
-            let remote = self.collections.entry(held.collection.to_string()).or_default();
+            let remote = self.shards.entry(held.key.clone()).or_default();
             if !complete && remote.told_at == Some(held.generation) {
                 continue;
             }
             remote.told_at = Some(held.generation);
-            collections.push(Told {
-                collection: held.collection.to_string(),
+            shards.push(Told {
+                shard: held.key.clone(),
                 version: held.version.clone(),
                 digest: held.digest,
             });
@@ -254,19 +255,19 @@ impl Link {
         Some(Message::Versions {
             received: self.received,
             complete,
-            collections,
+            shards,
         })
     }
 
     /// The next part of a snapshot that it wants or needs.
     pub(super) fn next_part(&mut self, replica: &Replica) -> Result<Option<Message>, StoreError> {
         while self.outgoing.is_none() {
-            let Some(collection) = self.wanted.pop_front() else {
+            let Some(shard) = self.wanted.pop_front() else {
                 return Ok(None);
             };
-            if let Some((bytes, version)) = replica.snapshot(&collection)? {
+            if let Some((bytes, version)) = replica.snapshot(&shard)? {
                 self.outgoing = Some(Outgoing {
-                    collection,
+                    shard,
                     bytes,
                     at: 0,
                     version,
@@ -278,7 +279,7 @@ impl Link {
         };
         let end = outgoing.bytes.len().min(outgoing.at + SNAPSHOT_PART_BYTES);
         let message = Message::Snapshot {
-            collection: outgoing.collection.clone(),
+            shard: outgoing.shard.clone(),
             part: outgoing.bytes[outgoing.at..end].to_vec(),
             last: end == outgoing.bytes.len(),
         };
@@ -287,13 +288,13 @@ impl Link {
             && let Some(sent) = self.outgoing.take()
         {
             self.sent += 1;
-            let remote = self.collections.entry(sent.collection).or_default();
+            let remote = self.shards.entry(sent.shard).or_default();
             remote.hoped.merge(&sent.version);
         }
         Ok(Some(message))
     }
 
-    /// The next update that it lacks, of the collections that are `open`.
+    /// The next update that it lacks, of the documents that are `open`.
     pub(super) fn next_update(
         &mut self,
         replica: &Replica,
@@ -304,10 +305,10 @@ impl Link {
             return Ok(None);
         }
         for held in replica.held().filter(open) {
-            if !self.wants(held.collection) {
+            if !self.interest.includes(held.key) {
                 continue;
             }
-            let remote = self.collections.entry(held.collection.to_string()).or_default();
+            let remote = self.shards.entry(held.key.clone()).or_default();
             if remote.complete_at == Some(held.generation) {
                 continue;
             }
@@ -319,12 +320,12 @@ impl Link {
                 self.due = earliest(self.due, Some(from));
                 continue;
             }
-            if replica.is_behind_trim(held.collection, &remote.hoped) {
-                self.wanted.push_back(held.collection.to_string());
+            if replica.is_behind_trim(held.key, &remote.hoped) {
+                self.wanted.push_back(held.key.clone());
                 return self.next_part(replica);
             }
             let size = (CHUNK_OPERATIONS, CHUNK_BYTES_MAX);
-            let Some(chunk) = replica.chunk(held.collection, &remote.hoped, size)? else {
+            let Some(chunk) = replica.chunk(held.key, &remote.hoped, size)? else {
                 continue;
             };
             // Hoped: it is on its way.
@@ -335,7 +336,7 @@ impl Link {
                 remote.push_from = Some(now + PUSH_PAUSE);
             }
             return Ok(Some(Message::Update {
-                collection: held.collection.to_string(),
+                shard: held.key.clone(),
                 update: chunk.update.into(),
             }));
         }

@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use loro::VersionVector;
 
 use super::{Device, Exchange};
-use crate::replica::Replica;
+use crate::{data::ShardKey, replica::Replica};
 
 /// What each collection lacks there, and here, in operations.
 pub(crate) type Progress = HashMap<Device, BTreeMap<String, (u64, u64)>>;
+
+/// What a device has told, by document.
+type Versions<'a> = HashMap<&'a ShardKey, &'a VersionVector>;
 
 impl Exchange {
     /// How far each device is that was met since the start.
@@ -16,32 +19,39 @@ impl Exchange {
         let connected = self
             .links
             .values()
-            .map(|link| (link.device, link.versions().collect::<HashMap<_, _>>()));
-        let past = self.past.iter().map(|(device, versions)| {
-            let versions = versions.iter().map(|(name, version)| (name.as_str(), version));
-            (*device, versions.collect())
-        });
+            .map(|link| (link.device, link.versions().collect::<Versions<'_>>()));
+        let past = self.past.iter();
+        let past = past.map(|(device, versions)| (*device, versions.iter().collect()));
         // Whoever is connected is known better, so it comes last.
         past.chain(connected)
-            .map(|(device, versions)| (device, of_one(&versions, replica)))
+            .map(|(device, versions)| (device, of_one(&device, &versions, replica)))
             .collect()
     }
 }
 
-fn of_one(versions: &HashMap<&str, &VersionVector>, replica: &Replica) -> BTreeMap<String, (u64, u64)> {
+/// Counted is what it takes, and what is taken here.
+fn of_one(device: &Device, versions: &Versions<'_>, replica: &Replica) -> BTreeMap<String, (u64, u64)> {
     let nothing = VersionVector::new();
-    let mut progress = BTreeMap::new();
+    let mut progress: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    let mut add = |shard: &ShardKey, ours: &VersionVector, theirs: &VersionVector| {
+        let (behind, ahead) = progress.entry(shard.collection.to_string()).or_default();
+        if replica.is_wanted_by(device, shard) {
+            *behind += missing(ours, theirs);
+        }
+        if replica.wants(shard) {
+            *ahead += missing(theirs, ours);
+        }
+    };
     for held in replica.held() {
-        let theirs = versions
-            .get(held.collection.as_str())
-            .copied()
-            .unwrap_or(&nothing);
-        let counts = (missing(held.version, theirs), missing(theirs, held.version));
-        progress.insert(held.collection.to_string(), counts);
+        add(
+            held.key,
+            held.version,
+            versions.get(held.key).copied().unwrap_or(&nothing),
+        );
     }
-    for (collection, theirs) in versions {
-        if !progress.contains_key(*collection) && !theirs.is_empty() {
-            progress.insert((*collection).to_owned(), (0, missing(theirs, &nothing)));
+    for (shard, theirs) in versions {
+        if replica.held_of(shard).is_none() && !theirs.is_empty() {
+            add(shard, &nothing, theirs);
         }
     }
     progress

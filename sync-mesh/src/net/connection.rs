@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The name of the protocol at the TLS level, with its version.
-pub(crate) const ALPN: &[u8] = b"ditto-sync-mesh/1";
+pub(crate) const ALPN: &[u8] = b"ditto-sync-mesh/2";
 
 /// Codes with which connections are closed, beside a reason in words.
 const GOODBYE: u32 = 0;

@@ -1,7 +1,7 @@
-//! How a replica keeps what it holds: changes into the log, logs into snapshots, history that nobody needs trimmed, collections that nobody wants dropped.
+//! How a replica keeps what it holds: changes into the log, logs into snapshots, history that nobody needs trimmed, documents that nobody wants dropped.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::HashSet,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -10,9 +10,10 @@ use loro::VersionVector;
 
 use super::{Open, Replica, random_peer};
 use crate::{
-    data::Shard,
+    data::{Shard, ShardKey},
     disk::{Change, Confirmed, DiskError, Replacement},
     error::{self, OpenError},
+    interest::Interest,
     limits::{LOG_BYTES_BUSY_MAX, LOG_BYTES_MAX, TOUCHED_ROWS_BUSY_MAX, TOUCHED_ROWS_MAX, TRIM_HORIZON},
     memory::give_back,
 };
@@ -73,8 +74,8 @@ impl Replica {
                 Err(error) => Err(error.into()),
             };
             if let Err(error) = outcome {
-                let collection = &self.shards[at].collection;
-                tracing::warn!(%collection, error = &error as &dyn std::error::Error, "a log could not be shortened");
+                let shard = &self.shards[at].key;
+                tracing::warn!(%shard, error = &error as &dyn std::error::Error, "a log could not be shortened");
             }
         }
     }
@@ -94,20 +95,20 @@ impl Replica {
             position: self.position,
             peer: self.owner.peer,
         };
-        self.disk.replace(replacement).await?;
+        self.disk.replace(replacement, &[]).await?;
         open.shard = shard;
         give_back();
         Ok(())
     }
 
     /// Remembers what devices have confirmed to hold.
-    pub(crate) async fn confirm(&mut self, confirmed: Vec<([u8; 32], String, VersionVector)>) {
+    pub(crate) async fn confirm(&mut self, confirmed: Vec<([u8; 32], ShardKey, VersionVector)>) {
         let at = seconds_now();
         let confirmed: Vec<Confirmed> = confirmed
             .into_iter()
-            .map(|(device, collection, version)| Confirmed {
+            .map(|(device, key, version)| Confirmed {
                 device,
-                collection,
+                key,
                 version: version.encode(),
                 at,
             })
@@ -134,35 +135,43 @@ impl Replica {
         known.remove(own);
         let confirmed = self.disk.all_confirmed().await;
         let confirmed = confirmed.map_err(error::unavailable("read its file"))?;
-        let mut trimmed = Vec::new();
+        let mut trimmed: Vec<String> = Vec::new();
         for at in 0..self.shards.len() {
-            let collection = self.shards[at].collection.to_string();
-            let Some(version) = self.held_by_all(&collection, &known, &confirmed) else {
+            let key = self.shards[at].key.clone();
+            let Some(version) = self.held_by_all(&key, &known, &confirmed) else {
                 continue;
             };
             let outcome = self.shards[at].shard.trimmed(&version);
             if let Some((snapshot, shard)) = outcome.map_err(error::failed("trim history"))? {
                 let saved = self.swap(at, &snapshot, shard).await;
                 saved.map_err(error::unavailable("save to its file"))?;
-                trimmed.push(collection);
+                trimmed.push(key.collection.into());
             }
         }
+        trimmed.sort_unstable();
+        trimmed.dedup();
         Ok(trimmed)
     }
 
-    /// What every device holds that counts; `None` when one of them has never confirmed anything.
+    /// What every device holds that counts and takes it; `None` when one of them has never confirmed anything, or none takes it.
     fn held_by_all(
         &self,
-        collection: &str,
+        key: &ShardKey,
         known: &HashSet<[u8; 32]>,
         confirmed: &[Confirmed],
     ) -> Option<VersionVector> {
         let oldest = seconds_now() - i64::try_from(TRIM_HORIZON.as_secs()).unwrap_or(i64::MAX);
-        let mut common = self.find(collection)?.version.clone();
-        for device in known {
+        let mut common = self.find(key)?.version.clone();
+        let takers = known.iter().filter(|device| self.is_wanted_by(device, key));
+        let takers: Vec<&[u8; 32]> = takers.collect();
+        // What nobody else takes nobody else may have: when two drop the history that the other lacks, neither can merge the other's.
+        if !self.wants(key) || (takers.is_empty() && !known.is_empty()) {
+            return None;
+        }
+        for device in takers {
             let of_it = confirmed
                 .iter()
-                .find(|confirmed| confirmed.device == *device && confirmed.collection == collection)?;
+                .find(|confirmed| confirmed.device == *device && confirmed.key == *key)?;
             if of_it.at >= oldest {
                 let version = VersionVector::decode(&of_it.version).unwrap_or_default();
                 common = common.intersection(&version);
@@ -171,27 +180,51 @@ impl Replica {
         Some(common)
     }
 
-    /// The collections of which updates are taken from now on; `None`: all.
-    pub(crate) fn set_interest(&mut self, interest: Option<BTreeSet<String>>) {
+    /// What is taken of peers from now on.
+    pub(crate) fn set_interest(&mut self, interest: Interest) {
         self.interest = interest;
     }
 
-    pub(crate) fn interest(&self) -> Option<&BTreeSet<String>> {
-        self.interest.as_ref()
+    pub(crate) fn interest(&self) -> &Interest {
+        &self.interest
     }
 
-    pub(crate) fn wants(&self, collection: &str) -> bool {
-        self.interest
-            .as_ref()
-            .is_none_or(|interest| interest.contains(collection))
+    /// What a device takes is remembered: it holds up no history that it does not want. Best effort: it is told again at the next connection.
+    pub(crate) async fn note_interest(&mut self, device: &[u8; 32], interest: &Interest) {
+        let before = self.interests.insert(*device, interest.clone());
+        if before.unwrap_or_default() == *interest {
+            return;
+        }
+        if let Err(error) = self.disk.note_interest(device, &interest.encode()).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "what a peer takes could not be remembered"
+            );
+        }
     }
 
-    /// Drops a collection that is not wanted here, when somebody holds all of it. Whether it was dropped.
-    pub(crate) async fn evict(&mut self, collection: &str, held: &VersionVector) -> Result<bool, StoreError> {
-        let found = self.shards.iter().position(|open| open.collection == collection);
-        let Some(at) = found.filter(|_| !self.wants(collection) && self.is_sure()) else {
+    /// Whether a device takes a document, as far as it has told.
+    pub(crate) fn is_wanted_by(&self, device: &[u8; 32], key: &ShardKey) -> bool {
+        self.interests
+            .get(device)
+            .is_none_or(|interest| interest.includes(key))
+    }
+
+    pub(crate) fn wants(&self, key: &ShardKey) -> bool {
+        self.interest.includes(key)
+    }
+
+    /// Drops a document that is not wanted here, when somebody holds all of it. Whether it was dropped.
+    ///
+    /// One with nothing but own writes stays: it is what was sent to others, it is small, and to be known under one number in it is worth more than the room.
+    pub(crate) async fn evict(&mut self, key: &ShardKey, held: &VersionVector) -> Result<bool, StoreError> {
+        let Some(at) = self.place_of(key).filter(|_| !self.wants(key) && self.is_sure()) else {
             return Ok(false);
         };
+        let own = self.owner.peer;
+        if self.shards[at].version.keys().all(|writer| *writer == own) {
+            return Ok(false);
+        }
         if !held.includes_vv(&self.shards[at].version) {
             return Ok(false);
         }
@@ -205,7 +238,7 @@ impl Replica {
             .await;
         removed.map_err(error::unavailable("save to its file"))?;
         let dropped = self.shards.remove(at);
-        self.dropped.insert(dropped.collection);
+        self.dropped.insert(dropped.key.collection);
         self.write_under(peer)
             .map_err(error::failed("write under another number"))?;
         give_back();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use ditto_sync_core::{
-    document::FieldName,
+    document::{Document, FieldName},
     store::{Overwritten, OverwrittenField},
     value::Value,
 };
@@ -11,16 +11,19 @@ use loro::{ID, VersionVector};
 use smol_str::SmolStr;
 
 use crate::{
-    data::{Searched, Shard, id_of},
+    data::{Instance, Searched, Shard, id_of},
     limits::OWN_WRITES_MAX,
 };
 
-/// The newest own writes, by row.
+/// By move and field: the operation that has written it, and the value.
+type Fields = HashMap<(u32, FieldName), (i32, Value)>;
+
+/// The newest own writes, by row, and by the move with which it had come and the field.
 #[derive(Debug, Default)]
 pub(super) struct OwnWrites {
     /// Under which number they were made, and up to where they were read.
     read: (u64, i32),
-    rows: HashMap<SmolStr, HashMap<FieldName, (i32, Value)>>,
+    rows: HashMap<SmolStr, Fields>,
 }
 
 impl OwnWrites {
@@ -37,13 +40,35 @@ impl OwnWrites {
         let oldest = end.saturating_sub(OWN_WRITES_MAX);
         for write in shard.field_writes(writer, self.read.1.max(oldest)) {
             let fields = self.rows.entry(write.row.into()).or_default();
-            fields.insert(write.field, (write.operation, write.value));
+            fields.insert((write.moves, write.field), (write.operation, write.value));
         }
         self.read.1 = end;
         self.rows.retain(|_, fields| {
             fields.retain(|_, (operation, _)| *operation >= oldest);
             !fields.is_empty()
         });
+    }
+
+    /// The own moves of a row to this document that did not last, because of others that did not know them: `is_lost` says of which moves that is true. Told once.
+    pub(super) fn lost_moves(
+        &mut self,
+        name: &SmolStr,
+        scope: &[(SmolStr, Value)],
+        is_lost: impl Fn(u32) -> bool,
+    ) -> Vec<(FieldName, Value)> {
+        let Some(fields) = self.rows.get_mut(name) else {
+            return Vec::new();
+        };
+        let mut lost = Vec::new();
+        fields.retain(|(moves, field), (_, ours)| {
+            let is_of_it = scope.iter().any(|(name, value)| name == field && value == ours);
+            let is_lost = *moves > 0 && is_of_it && is_lost(*moves);
+            if is_lost {
+                lost.push((field.clone(), ours.clone()));
+            }
+            !is_lost
+        });
+        lost
     }
 
     /// The own values in a row that changes after `before` have replaced without knowing them. Told once.
@@ -55,15 +80,23 @@ impl OwnWrites {
     ) -> Option<Overwritten> {
         let writer = self.read.0;
         let fields = self.rows.get_mut(name)?;
-        let document = shard.row(name).view();
+        let row = shard.row(name);
+        let mut views: HashMap<u32, Option<Document>> = HashMap::new();
         let mut lost = Vec::new();
-        fields.retain(|field, (operation, ours)| {
+        fields.retain(|(moves, field), (operation, ours)| {
+            let instance = row.instance(*moves);
+            let view = || instance.and_then(Instance::view);
+            let document = views.entry(*moves).or_insert_with(view);
             let theirs = document.as_ref().and_then(|document| document.get(field));
             if theirs == Some(ours) {
                 return true;
             }
             let by = document.is_some().then_some(field);
-            if shard.is_written_blindly((name, by), ID::new(writer, *operation), (before, searched)) {
+            let seen = ID::new(writer, *operation);
+            // What somebody wrote where the row was before was written without knowing ours, whatever was known by the one who took it over.
+            let is_carried =
+                document.is_some() && instance.is_some_and(|instance| instance.is_carried(field));
+            if is_carried || shard.is_written_blindly((name, *moves, by), seen, (before, searched)) {
                 lost.push(OverwrittenField {
                     field: field.clone(),
                     ours: ours.clone(),

@@ -8,9 +8,12 @@ use ditto_sync_core::{
     store::{Change as Reported, ChangeKind, Overwritten, StoreError},
 };
 
-use super::Replica;
+use smol_str::SmolStr;
+
+use super::{Open, Replica};
 use crate::{
-    data::{Row, id_of, root_name},
+    data::{Copies, id_of, root_name},
+    index::Entry,
     limits::CHANGES_MAX,
 };
 
@@ -30,20 +33,53 @@ impl Replica {
         ids: &[DocumentId],
     ) -> Result<Vec<Option<Document>>, StoreError> {
         self.sure().await?;
-        let collection = model.collection();
         Ok(ids
             .iter()
-            .map(|id| self.row_once(collection, id).document(model))
+            .map(|id| self.document_once(model, &root_name(id)))
             .collect())
     }
 
-    /// The row of this id, for somebody who will not ask again before it changes.
-    fn row_once(&mut self, collection: &str, id: &DocumentId) -> Row {
-        let changed = self
-            .find(collection)
-            .and_then(|open| open.index.changed(&root_name(id)));
-        let ahead = changed.and_then(|position| self.read_ahead.take(position));
-        ahead.unwrap_or_else(|| self.row(collection, id))
+    /// The document of this row, for somebody who will not ask again before it changes.
+    fn document_once(&mut self, model: &ModelDescriptor, name: &str) -> Option<Document> {
+        let mut holding = self
+            .shards_of(model.collection())
+            .filter_map(|open| Some((open.index.changed(name)?, open)));
+        let (position, open) = holding.next()?;
+        let is_alone = holding.next().is_none();
+        drop(holding);
+        let key = open.key.clone();
+        match self.read_ahead.take(position).filter(|_| is_alone) {
+            Some(row) if row.has_stayed() => return row.document(model),
+            Some(row) => self
+                .find(&key)
+                .map(|open| Copies::one(self.copy_in(open, row)))
+                .unwrap_or_default(),
+            None => self.copies(model.collection(), name),
+        }
+        .document(model)
+    }
+
+    /// The document of a row that has changed last at this position, in this document of several.
+    fn document(
+        &self,
+        model: &ModelDescriptor,
+        (name, position): (&str, u64),
+        open: &Open,
+    ) -> Option<Document> {
+        if self.is_elsewhere(name, open) {
+            return self.copies(model.collection(), name).document(model);
+        }
+        match self.read_ahead.get(position) {
+            Some(row) if row.has_stayed() => row.document(model),
+            Some(row) => Copies::one(self.copy_in(open, row.clone())).document(model),
+            None => Copies::one(self.copy_in(open, open.shard.row(name))).document(model),
+        }
+    }
+
+    /// Whether another document has something of this row.
+    fn is_elsewhere(&self, name: &str, open: &Open) -> bool {
+        self.shards_of(&open.key.collection)
+            .any(|other| other.number != open.number && other.index.contains(name))
     }
 
     /// The ids of all documents that match, and the position they are of.
@@ -54,9 +90,20 @@ impl Replica {
     ) -> Result<(Vec<DocumentId>, u64), StoreError> {
         self.sure().await?;
         let mut ids = Vec::new();
-        if let Some(open) = self.find(model.collection()) {
+        let of_it: Vec<&Open> = self.shards_of(model.collection()).collect();
+        for (at, open) in of_it.iter().enumerate() {
             for name in open.index.names() {
-                let document = open.shard.row(name).document(model);
+                // A row that is in several is looked at where it comes first.
+                if of_it[..at].iter().any(|before| before.index.contains(name)) {
+                    continue;
+                }
+                let elsewhere = of_it[at + 1..].iter().any(|after| after.index.contains(name));
+                let copies = if elsewhere {
+                    self.copies(model.collection(), name)
+                } else {
+                    Copies::one(self.copy_in(open, open.shard.row(name)))
+                };
+                let document = copies.document(model);
                 if document.is_some_and(|document| query.matches(&document)) {
                     ids.extend(id_of(name));
                 }
@@ -76,27 +123,26 @@ impl Replica {
         let mut changes = Vec::new();
         let mut reached = self.position;
         let all_known = !self.dropped.contains(model.collection());
-        if let Some(open) = self.find(model.collection()) {
-            for (looked_at, (name, entry)) in open.index.since(position).enumerate() {
-                if looked_at == CHANGES_MAX {
-                    reached = entry.changed - 1;
-                    break;
-                }
-                let ahead = self.read_ahead.get(entry.changed);
-                let document = match ahead {
-                    Some(row) => row.document(model),
-                    None => open.shard.row(name).document(model),
-                };
-                // One that came once, from a peer, and does not match, has never been seen by anybody here.
-                let unseen = all_known && entry.born > position && entry.born == entry.changed && !entry.own;
-                let kind = match document {
-                    Some(document) if query.matches(&document) => ChangeKind::Upserted,
-                    _ if unseen => continue,
-                    Some(_) => ChangeKind::Moved,
-                    None => ChangeKind::Deleted,
-                };
-                changes.extend(id_of(name).map(|id| Reported { id, kind }));
+        let changed = self.changed_since(model.collection(), position);
+        for (looked_at, (name, entry, open)) in changed.enumerate() {
+            if looked_at == CHANGES_MAX {
+                reached = entry.changed - 1;
+                break;
             }
+            let document = self.document(model, (name, entry.changed), open);
+            // One that came once, from a peer, and does not match, has never been seen by anybody here.
+            let unseen = all_known
+                && entry.born > position
+                && entry.born == entry.changed
+                && !entry.own
+                && !self.is_elsewhere(name, open);
+            let kind = match document {
+                Some(document) if query.matches(&document) => ChangeKind::Upserted,
+                _ if unseen => continue,
+                Some(_) => ChangeKind::Moved,
+                None => ChangeKind::Deleted,
+            };
+            changes.extend(id_of(name).map(|id| Reported { id, kind }));
         }
         let reports = self.overwritten.iter();
         let overwritten = reports
@@ -108,6 +154,28 @@ impl Replica {
             changes,
             overwritten: overwritten.collect(),
             reached,
+        })
+    }
+
+    /// What has changed in the documents of a collection after `position`, oldest first.
+    fn changed_since(
+        &self,
+        collection: &str,
+        position: u64,
+    ) -> impl Iterator<Item = (&SmolStr, Entry, &Open)> {
+        let mut heads: Vec<_> = self
+            .shards_of(collection)
+            .map(|open| (open, open.index.since(position).peekable()))
+            .collect();
+        std::iter::from_fn(move || {
+            let oldest = heads
+                .iter_mut()
+                .enumerate()
+                .filter_map(|(at, (_, changes))| Some((changes.peek()?.1.changed, at)))
+                .min()?;
+            let (open, changes) = &mut heads[oldest.1];
+            let (name, entry) = changes.next()?;
+            Some((name, entry, *open))
         })
     }
 }

@@ -4,24 +4,23 @@ use std::collections::{HashMap, VecDeque};
 
 use ditto_sync_core::intent::{BatchId, ReplicaId};
 use loro::VersionVector;
-use smol_str::SmolStr;
 
-use crate::limits::RECEIPTS_MAX;
+use crate::{data::ShardKey, limits::RECEIPTS_MAX};
 
 /// The newest batches, and how far others have confirmed our own operations.
 #[derive(Debug, Default)]
 pub(super) struct Receipts {
     recent: VecDeque<(BatchId, Vec<Mark>)>,
-    /// By collection and number: operations that some device holds.
-    held: HashMap<(SmolStr, u64), i32>,
+    /// By document and number: operations that some device holds.
+    held: HashMap<(ShardKey, u64), i32>,
     /// What all older batches have written at most.
-    floor: HashMap<(SmolStr, u64), i32>,
+    floor: HashMap<(ShardKey, u64), i32>,
 }
 
-/// How many operations of a number in a collection.
+/// How many operations of a number in a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mark {
-    pub(super) collection: SmolStr,
+    pub(super) key: ShardKey,
     pub(super) writer: u64,
     pub(super) operations: i32,
 }
@@ -41,33 +40,33 @@ impl Receipts {
 
     /// Whatever was written before has written at most this.
     pub(super) fn settle(&mut self, mark: Mark) {
-        let floor = self.floor.entry((mark.collection, mark.writer)).or_default();
+        let floor = self.floor.entry((mark.key, mark.writer)).or_default();
         *floor = mark.operations.max(*floor);
     }
 
-    /// Somebody holds this version of a collection.
-    pub(super) fn confirm(&mut self, collection: &SmolStr, writer: u64, version: &VersionVector) {
+    /// Somebody holds this version of a document.
+    pub(super) fn confirm(&mut self, key: &ShardKey, writer: u64, version: &VersionVector) {
         let Some(operations) = version.get(&writer) else {
             return;
         };
-        let held = self.held.entry((collection.clone(), writer)).or_default();
+        let held = self.held.entry((key.clone(), writer)).or_default();
         *held = (*held).max(*operations);
     }
 
     /// Whether somebody holds all of a batch that was applied.
     pub(super) fn is_confirmed(&self, batch: BatchId) -> bool {
-        let held = |collection: &SmolStr, writer: u64, operations: i32| {
-            let held = self.held.get(&(collection.clone(), writer));
+        let held = |key: &ShardKey, writer: u64, operations: i32| {
+            let held = self.held.get(&(key.clone(), writer));
             held.is_some_and(|held| *held >= operations)
         };
         match self.recent.iter().find(|(other, _)| *other == batch) {
             Some((_, marks)) => marks
                 .iter()
-                .all(|mark| held(&mark.collection, mark.writer, mark.operations)),
+                .all(|mark| held(&mark.key, mark.writer, mark.operations)),
             None if self.is_newer(batch.replica, batch.sequence) => false,
             None => {
                 let mut floor = self.floor.iter();
-                floor.all(|((collection, writer), operations)| held(collection, *writer, *operations))
+                floor.all(|((key, writer), operations)| held(key, *writer, *operations))
             }
         }
     }
@@ -91,7 +90,7 @@ mod tests {
 
     fn mark(operations: i32) -> Mark {
         Mark {
-            collection: "stocks".into(),
+            key: ShardKey::whole("stocks"),
             writer: 5,
             operations,
         }
@@ -110,7 +109,7 @@ mod tests {
         receipts.note(batch(7), vec![mark(10)]);
         receipts.note(batch(8), vec![mark(20)]);
         assert!(!receipts.is_confirmed(batch(1)), "of before the start");
-        receipts.confirm(&"stocks".into(), 5, &version(10));
+        receipts.confirm(&ShardKey::whole("stocks"), 5, &version(10));
         let confirmed = [1, 7, 8, 9].map(|sequence| receipts.is_confirmed(batch(sequence)));
         assert_eq!(confirmed, [true, true, false, false]);
     }
@@ -123,7 +122,7 @@ mod tests {
             receipts.note(batch(sequence), vec![mark(operations + 1)]);
         }
         assert!(!receipts.is_confirmed(batch(0)));
-        receipts.confirm(&"stocks".into(), 5, &version(2));
+        receipts.confirm(&ShardKey::whole("stocks"), 5, &version(2));
         assert!(receipts.is_confirmed(batch(0)));
     }
 }

@@ -9,12 +9,22 @@ use smol_str::SmolStr;
 
 use super::{Open, Replica};
 use crate::{
-    data::{Author, Row, Shard, root_name},
+    data::{Author, Copies, Entries, Partition, Plan, Shard, ShardKey, Slot, root_name},
     disk::Change,
     error,
     index::Index,
+    limits::PARTITIONS_MAX,
     refusal::refusals,
 };
+
+/// What is written into one row of one document.
+pub(super) struct RowWrite<'a> {
+    pub(super) name: SmolStr,
+    /// Written as they are.
+    pub(super) entries: Entries,
+    /// And then this, on what was planned.
+    pub(super) action: Option<(&'a Operation, Plan)>,
+}
 
 impl Replica {
     /// The contract of [`DocumentStore::write`](ditto_sync_core::store::DocumentStore::write).
@@ -28,12 +38,12 @@ impl Replica {
         {
             return Ok(WriteOutcome::Applied);
         }
-        let rows: Vec<Row> = intent
+        let rows: Vec<Copies> = intent
             .operations
             .iter()
-            .map(|operation| self.row(operation.model.collection(), &operation.id))
+            .map(|operation| self.copies(operation.model.collection(), &root_name(&operation.id)))
             .collect();
-        let found: Vec<Option<Document>> = rows.iter().map(Row::view).collect();
+        let found: Vec<Option<Document>> = rows.iter().map(Copies::view).collect();
         let refused = refusals(intent, &found);
         if !refused.is_empty() {
             return Err(StoreError::Rejected(refused));
@@ -43,74 +53,127 @@ impl Replica {
             return Ok(WriteOutcome::Stale(stale));
         }
         drop(found);
-        self.carry_out(intent, &rows).await?;
+        self.carry_out(intent, rows).await?;
         Ok(WriteOutcome::Applied)
     }
 
-    async fn carry_out(&mut self, intent: &Intent, rows: &[Row]) -> Result<(), StoreError> {
-        let mut groups: Vec<(usize, Vec<(&Operation, &Row)>)> = Vec::new();
+    async fn carry_out(&mut self, intent: &Intent, rows: Vec<Copies>) -> Result<(), StoreError> {
+        let mut groups: Vec<(usize, Vec<RowWrite<'_>>)> = Vec::new();
         for (operation, row) in intent.operations.iter().zip(rows) {
-            let shard = self.shard_for_writing(operation.model.collection()).await?;
-            match groups.iter_mut().find(|(other, _)| *other == shard) {
-                Some((_, group)) => group.push((operation, row)),
-                None => groups.push((shard, vec![(operation, row)])),
+            for (key, write) in self.row_writes(operation, row) {
+                let shard = self.shard_for_writing(&key).await?;
+                match groups.iter_mut().find(|(other, _)| *other == shard) {
+                    Some((_, group)) => group.push(write),
+                    None => groups.push((shard, vec![write])),
+                }
             }
         }
         // From here on memory is ahead of the file, until the file has it.
         self.doubtful = true;
         let mut changes = Vec::with_capacity(groups.len());
-        for (shard, group) in &groups {
-            changes.push(self.write_shard(*shard, group)?);
+        let mut written = Vec::with_capacity(groups.len());
+        for (shard, group) in groups {
+            changes.push(self.write_shard(shard, &group)?);
+            written.push(shard);
         }
         self.keep(changes, Some(intent.batch)).await?;
         self.batches.insert(intent.batch.replica, intent.batch.sequence);
-        let written: Vec<usize> = groups.iter().map(|(at, _)| *at).collect();
         let marks = written.into_iter().map(|at| self.mark(&self.shards[at]));
         let marks = marks.collect();
         self.receipts.note(intent.batch, marks);
         Ok(())
     }
 
-    fn write_shard(&mut self, at: usize, group: &[(&Operation, &Row)]) -> Result<Change, StoreError> {
+    /// What an operation writes into which documents: more than one when it moves the row.
+    fn row_writes<'a>(&self, operation: &'a Operation, row: Copies) -> Vec<(ShardKey, RowWrite<'a>)> {
+        let collection = operation.model.collection();
+        let name: SmolStr = root_name(&operation.id).into();
+        let room = |wanted| self.room(collection, wanted);
+        let plan = row.plan((operation.model, &operation.action), self.owner.peer, room);
+        let links = plan.left.iter().map(|left| {
+            let write = RowWrite {
+                name: name.clone(),
+                entries: vec![plan.link()],
+                action: None,
+            };
+            (ShardKey::new(collection, left.clone()), write)
+        });
+        let mut writes: Vec<_> = links.collect();
+        let key = ShardKey::new(collection, plan.partition.clone());
+        let entries = plan.arriving();
+        let action = Some((operation, plan));
+        writes.push((
+            key,
+            RowWrite {
+                name,
+                entries,
+                action,
+            },
+        ));
+        writes
+    }
+
+    /// Where rows of a partition find room: beyond the bound, in the document that everybody takes.
+    fn room(&self, collection: &str, wanted: Partition) -> Partition {
+        let of_it = || self.shards_of(collection);
+        let is_there = wanted.is_none() || of_it().any(|open| open.key.partition == wanted);
+        if is_there || of_it().count() < PARTITIONS_MAX {
+            wanted
+        } else {
+            Partition::none()
+        }
+    }
+
+    /// Writes into rows of one document, in one commit.
+    pub(super) fn write_shard(&mut self, at: usize, group: &[RowWrite<'_>]) -> Result<Change, StoreError> {
         let writer = self.owner.peer;
         let open = &mut self.shards[at];
-        let names: Vec<SmolStr> = group
-            .iter()
-            .map(|(operation, _)| root_name(&operation.id).into())
-            .collect();
         let update = open
             .shard
             .write(|map| {
-                for ((operation, row), name) in group.iter().zip(&names) {
-                    let author = Author {
-                        writer,
-                        incarnation: fastrand::u64(1..),
-                    };
-                    row.write(&map(name), operation.model, &operation.action, author)?;
+                for write in group {
+                    let map = map(&write.name);
+                    for (key, value) in &write.entries {
+                        map.insert(&key.encode(), value.clone())?;
+                    }
+                    if let Some((operation, plan)) = &write.action {
+                        let author = Author {
+                            writer,
+                            incarnation: fastrand::u64(1..),
+                        };
+                        let slot = Slot {
+                            map: &map,
+                            moves: plan.moves,
+                        };
+                        plan.instance
+                            .write(slot, operation.model, &operation.action, author)?;
+                    }
                 }
                 Ok(())
             })
             .map_err(error::failed("write to its documents"))?;
+        let names = group.iter().map(|write| write.name.clone());
         let rows = open.touch(names, (&mut self.position, &mut self.read_ahead), true);
         Ok(Change {
             shard: open.number,
             update,
             rows,
+            own: true,
         })
     }
 
-    pub(super) async fn shard_for_writing(&mut self, collection: &str) -> Result<usize, StoreError> {
-        if let Some(at) = self.shards.iter().position(|open| open.collection == collection) {
+    pub(super) async fn shard_for_writing(&mut self, key: &ShardKey) -> Result<usize, StoreError> {
+        if let Some(at) = self.place_of(key) {
             return Ok(at);
         }
         let number = self
             .disk
-            .add_shard(collection)
+            .add_shard(key)
             .await
             .map_err(error::unavailable("save to its file"))?;
         let shard = Shard::empty(self.owner.peer).map_err(error::failed("make a document"))?;
         self.shards
-            .push(Open::new((number, collection.into()), shard, Index::default()));
+            .push(Open::new((number, key.clone()), shard, Index::default()));
         Ok(self.shards.len() - 1)
     }
 }

@@ -1,7 +1,6 @@
 //! How a store is opened: [`MeshBuilder`].
 
 use std::{
-    collections::BTreeSet,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
@@ -11,8 +10,9 @@ use iroh::{EndpointId, RelayUrlParseError};
 
 use super::MeshStore;
 use crate::{
-    engine::{self, Command},
+    engine,
     error::OpenError,
+    interest::Interest,
     net::{Identity, MeshSecret, Reach},
 };
 
@@ -29,7 +29,7 @@ pub struct MeshBuilder {
     pub(super) directory: PathBuf,
     pub(super) listen: Option<Vec<SocketAddr>>,
     pub(super) secret: Option<MeshSecret>,
-    pub(super) collections: Option<BTreeSet<String>>,
+    pub(super) interest: Interest,
     pub(super) reach: Reach,
 }
 
@@ -73,10 +73,20 @@ impl MeshBuilder {
 
     /// Takes only these collections of peers; by default all of them, so that every device can hand on everything. Own writes to others are sent, too.
     ///
-    /// A collection that was taken before and is not named here is dropped as soon as a peer holds all of it. This saves room and traffic; it is **no access
+    /// Short for an [`interest`](Self::interest) that names collections and nothing else.
+    pub fn collections(self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let names = names.into_iter();
+        self.interest(names.fold(Interest::nothing(), Interest::collection))
+    }
+
+    /// Takes only this of peers: whole collections, or partitions of them, as the rows of one branch. By default everything, so that every device can hand on everything.
+    /// [`MeshStore::set_interest`] changes it while the store is open. A device that takes part of a mesh should know one that takes all of it, as a hub does: what it writes for others reaches them
+    /// through devices that take it.
+    ///
+    /// What was taken before and is not named here is dropped as soon as a peer that takes it holds all of it. This saves room and traffic; it is **no access
     /// control**: whoever belongs to the mesh can ask for everything.
-    pub fn collections(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.collections = Some(names.into_iter().map(Into::into).collect());
+    pub fn interest(mut self, interest: Interest) -> Self {
+        self.interest = interest;
         self
     }
 
@@ -128,10 +138,10 @@ impl MeshBuilder {
             network: None,
             mesh: self.mesh.into(),
         };
-        if let Some(collections) = self.collections {
-            let interest = |reply| Command::Interest(Some(collections), reply);
-            store.engine.ask(interest).await.map_err(OpenError::Interest)?;
-        }
+        store
+            .set_interest(self.interest)
+            .await
+            .map_err(OpenError::Interest)?;
         let everywhere = || {
             vec![
                 (Ipv4Addr::UNSPECIFIED, 0).into(),

@@ -65,6 +65,17 @@ pub(super) async fn write(
     model: &'static ModelDescriptor,
     actions: Vec<(DocumentId, Action)>,
 ) {
+    while attempt(store, batch, model, actions.clone()).await != WriteOutcome::Applied {
+        // Something came in between.
+    }
+}
+
+async fn attempt(
+    store: &MeshStore,
+    batch: BatchId,
+    model: &'static ModelDescriptor,
+    actions: Vec<(DocumentId, Action)>,
+) -> WriteOutcome {
     let ids: Vec<DocumentId> = actions.iter().map(|(id, _)| id.clone()).collect();
     let found = store.fetch(model, &ids).await.expect("the store answers");
     let operations = actions
@@ -88,8 +99,7 @@ pub(super) async fn write(
         batch,
         operations: operations.collect(),
     };
-    let outcome = store.write(&intent).await.expect("the store takes it");
-    assert_eq!(outcome, WriteOutcome::Applied);
+    store.write(&intent).await.expect("the store takes it")
 }
 
 pub(super) async fn insert(store: &MeshStore, batch: BatchId, name: &str) {

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use super::quic::{has, insert};
 use crate::{
     MeshStore,
+    data::ShardKey,
     fuzzing::{self, Samples, samples},
     link::carry,
     message::Message,
@@ -206,7 +207,7 @@ fn broken_update(random: &mut fastrand::Rng) -> Vec<u8> {
             break update;
         }
     };
-    let collection = "stocks".to_owned();
+    let shard = ShardKey::whole("stocks");
     let update = update.into();
-    Message::Update { collection, update }.encode()
+    Message::Update { shard, update }.encode()
 }

@@ -13,6 +13,7 @@ use loro::VersionVector;
 use tokio::time::Instant;
 
 use crate::{
+    data::ShardKey,
     exchange::{Exchange, LinkId},
     limits::{CONFIRM_DELAY, CONFIRM_PAUSE, PUSH_PAUSE},
     message::Message,
@@ -72,14 +73,14 @@ async fn the_first_change_goes_at_once_and_those_that_follow_together() {
     assert!(
         matches!(
             &first[..],
-            [Message::Interest(None), Message::Versions { complete: true, .. }]
+            [Message::Interest(_), Message::Versions { complete: true, .. }]
         ),
         "nothing of the data before the peer has told how far it is: {first:?}"
     );
     let empty = Message::Versions {
         received: 0,
         complete: true,
-        collections: Vec::new(),
+        shards: Vec::new(),
     };
     exchange
         .receive(LINK, empty, &mut replica)
@@ -123,12 +124,12 @@ async fn what_was_taken_is_confirmed_soon_and_then_not_too_often() {
     let mut take = async |sequence: u64, exchange: &mut Exchange, replica: &mut Replica| {
         insert(&mut writer, sequence).await;
         let chunk = writer
-            .chunk("stocks", &version, (1000, 1_000_000))
+            .chunk(&ShardKey::whole("stocks"), &version, (1000, 1_000_000))
             .expect("it can be exported");
         let chunk = chunk.expect("there is something new");
         version.merge(&chunk.end);
         let update = Message::Update {
-            collection: "stocks".to_owned(),
+            shard: ShardKey::whole("stocks"),
             update: chunk.update.into(),
         };
         exchange

@@ -4,7 +4,7 @@
 mod mirror;
 mod world;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use ditto_sync_core::{
     document::Document,
@@ -13,11 +13,12 @@ use ditto_sync_core::{
     store::WriteOutcome,
     value::Value,
 };
-use ditto_sync_testkit::models::STOCK;
+use ditto_sync_testkit::models::{BRANCH_STOCK, STOCK};
 use fastrand::Rng;
+use loro::VersionVector;
 
 use self::world::{Seen, World};
-use crate::limits::PUSH_PAUSE;
+use crate::{data::ShardKey, interest::Interest, limits::PUSH_PAUSE};
 
 /// Rows that are only counted and noted on: their sums are known.
 const COUNTED: usize = 3;
@@ -36,7 +37,8 @@ impl World {
             set: vec![(set.into(), value)],
             increments: vec![],
         };
-        let seed = stock(&name, if row < COUNTED { 10 } else { amount });
+        let branch = if row < COUNTED { 0 } else { self.random.u8(..3) };
+        let seed = stock(&name, branch, if row < COUNTED { 10 } else { amount });
         let action = match (&found, self.random.u8(..10)) {
             (None, _) if row < COUNTED => Action::Seed(seed),
             (None, ..=4) => Action::Seed(seed),
@@ -51,9 +53,9 @@ impl World {
                 }
             }
             (_, 5) if row >= COUNTED => Action::Delete,
-            (_, 6) if row >= COUNTED => Action::Insert(seed),
-            // It moves to another scope.
-            (_, 7) => patch("branchId", format!("b{}", self.random.u8(..3)).into()),
+            (_, 6) if row >= COUNTED && self.random.bool() => Action::Insert(seed),
+            // It moves to another scope; more often where that is another document.
+            (_, 6..=7) => patch("branchId", format!("b{}", self.random.u8(..3)).into()),
             _ => patch("note", note(&mut self.random)),
         };
         self.batches += 1;
@@ -63,9 +65,10 @@ impl World {
                 sequence: self.batches,
             },
             operations: vec![Operation {
-                model: &STOCK,
+                model: self.model,
                 id,
-                expect: STOCK
+                expect: self
+                    .model
                     .hash_of(found.as_ref())
                     .expect("it fits the model")
                     .map_or(Expect::Absent, Expect::Hash),
@@ -103,6 +106,10 @@ impl World {
                 self.deliver(at, other, most).await;
             }
         }
+        for at in 0..self.nodes.len() {
+            let unsound = self.replica(at).unsound();
+            assert!(unsound.is_empty(), "{at}: {unsound:?}");
+        }
     }
 
     /// Updates overtake each other on one wire.
@@ -128,11 +135,20 @@ impl World {
         self.seen.trimmed += trimmed.len();
     }
 
-    /// The device takes the collection no more, or again.
+    /// The device takes something else.
     async fn change_interest(&mut self, at: usize) {
-        let replica = self.replica(at);
-        let interest = replica.interest().is_none().then(BTreeSet::new);
-        replica.set_interest(interest);
+        let branch = format!("b{}", self.random.u8(..3));
+        let parted = Interest::everything().partition("stocks", [("branchId", branch.as_str())]);
+        let interest = match self.random.u8(..4) {
+            0 => Interest::everything(),
+            1 => Interest::nothing(),
+            _ => parted.expect("text parts rows"),
+        };
+        self.take(at, interest).await;
+    }
+
+    async fn take(&mut self, at: usize, interest: Interest) {
+        self.replica(at).set_interest(interest);
         self.nodes[at].exchange.change_interest();
         self.exchange_with_all(at).await;
     }
@@ -144,7 +160,7 @@ impl World {
         };
         let ours = self.version(at);
         for other in (0..self.nodes.len()).filter(|other| *other != at) {
-            if self.version(other).includes_vv(&ours) {
+            if includes(&self.version(other), &ours) {
                 self.restart(at, Some(copy)).await;
                 return;
             }
@@ -154,9 +170,7 @@ impl World {
     /// Connects everybody and lets everything arrive.
     async fn settle(&mut self) {
         for at in 0..self.nodes.len() {
-            if self.replica(at).interest().is_some() {
-                self.change_interest(at).await;
-            }
+            self.take(at, Interest::everything()).await;
         }
         for round in 0..400 {
             self.now += Duration::from_millis(100);
@@ -180,7 +194,8 @@ impl World {
                 return;
             }
         }
-        panic!("it never gets quiet");
+        let versions: Vec<_> = (0..self.nodes.len()).map(|at| self.version(at)).collect();
+        panic!("it never gets quiet: {versions:#?}");
     }
 
     fn is_even(&mut self) -> bool {
@@ -206,17 +221,27 @@ impl World {
                 assert_eq!(quantity, Some(&Value::Int(*sum)), "{name}");
             }
         }
-        let digests: Vec<Option<u64>> = (0..self.nodes.len())
-            .map(|at| self.replica(at).held().next().map(|held| held.digest))
+        let digests: Vec<BTreeMap<ShardKey, u64>> = (0..self.nodes.len())
+            .map(|at| {
+                let held = self.replica(at).held();
+                let held = held.filter(|held| !held.version.is_empty());
+                held.map(|held| (held.key.clone(), held.digest)).collect()
+            })
             .collect();
+        self.seen.moved += digests[0].len().saturating_sub(1);
         assert!(digests.iter().all(|digest| *digest == digests[0]), "{digests:?}");
     }
 }
 
-fn stock(id: &str, quantity: i64) -> Document {
+fn includes(all: &BTreeMap<ShardKey, VersionVector>, some: &BTreeMap<ShardKey, VersionVector>) -> bool {
+    let held = |(key, version)| all.get(key).is_some_and(|held| held.includes_vv(version));
+    some.iter().all(held)
+}
+
+fn stock(id: &str, branch: u8, quantity: i64) -> Document {
     let fields: [(&str, Value); 4] = [
         ("id", id.into()),
-        ("branchId", "b0".into()),
+        ("branchId", format!("b{branch}").into()),
         ("quantity", quantity.into()),
         ("note", Value::Null),
     ];
@@ -224,7 +249,13 @@ fn stock(id: &str, quantity: i64) -> Document {
 }
 
 async fn run(seed: u64) -> Seen {
-    let mut world = World::new(seed, 2 + (seed % 3) as usize).await;
+    // With one document, and with one for each branch.
+    let model = if seed.is_multiple_of(2) {
+        &BRANCH_STOCK
+    } else {
+        &STOCK
+    };
+    let mut world = World::new(model, seed, 2 + (seed / 2 % 3) as usize).await;
     for _ in 0..250 {
         world.step().await;
     }
@@ -234,7 +265,7 @@ async fn run(seed: u64) -> Seen {
 }
 
 /// Schedules that are run: `DITTO_SYNC_MESH_SCHEDULES` for more.
-const SCHEDULES: u64 = 40;
+const SCHEDULES: u64 = 60;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable)

@@ -62,15 +62,28 @@ async fn bring_back(is_noticed: bool) {
 }
 
 /// Takes from a closed file what layout 2 has added to layout 1.
-async fn make_old(file: &Path) {
-    const BACK: &str = "ALTER TABLE store DROP COLUMN clean; ALTER TABLE store DROP COLUMN mark; ALTER TABLE store DROP COLUMN syncs;
+/// Makes a closed file one of an older layout.
+pub(super) async fn make_old(file: &Path, layout: i64) {
+    const TO_2: &str = "ALTER TABLE shard RENAME TO shard_3;
+        CREATE TABLE shard (number INTEGER PRIMARY KEY, collection TEXT NOT NULL UNIQUE, snapshot BLOB, rows BLOB);
+        INSERT INTO shard SELECT number, collection, snapshot, rows FROM shard_3;
+        DROP TABLE shard_3;
+        DROP TABLE confirmed;
+        CREATE TABLE confirmed (key BLOB NOT NULL, collection TEXT NOT NULL, version BLOB NOT NULL, at INTEGER NOT NULL,
+            PRIMARY KEY (key, collection)) WITHOUT ROWID;
+        INSERT INTO confirmed VALUES (zeroblob(32), 'stocks', x'', 1);
+        ALTER TABLE device DROP COLUMN interest;
+        PRAGMA user_version = 2;";
+    const TO_1: &str = "ALTER TABLE store DROP COLUMN clean; ALTER TABLE store DROP COLUMN mark; ALTER TABLE store DROP COLUMN syncs;
         DROP TABLE gap; DROP TABLE dropped; PRAGMA user_version = 1";
     let options = SqliteConnectOptions::new().filename(file);
     let mut connection = options.connect().await.expect("the file opens");
-    sqlx::raw_sql(BACK)
-        .execute(&mut connection)
-        .await
-        .expect("it is a file of layout 2");
+    for (older, back) in [(2, TO_2), (1, TO_1)] {
+        if older >= layout {
+            let made = sqlx::raw_sql(back).execute(&mut connection).await;
+            made.expect("it is a file of the layout after that");
+        }
+    }
     connection.close().await.expect("it closes");
 }
 
@@ -81,7 +94,7 @@ async fn a_file_of_the_first_layout_goes_on() {
     let one = open(&home).await;
     insert(&one, batch(1, 1), "s1").await;
     one.close().await;
-    make_old(&home.join("mesh.sqlite")).await;
+    make_old(&home.join("mesh.sqlite"), 1).await;
     std::fs::remove_file(home.join("mesh.sqlite.life")).expect("it came with layout 2");
     for sequence in 2..4 {
         let one = open(&home).await;

@@ -13,6 +13,7 @@ use super::quic::{LOOPBACK, PATIENCE, has, insert, open, until};
 use crate::{
     MeshSecret, MeshStore, Ticket,
     fuzzing::samples,
+    interest::Interest,
     message::Message,
     net::fuzzing::{ALPN, greeting_of},
 };
@@ -90,7 +91,7 @@ async fn who_does_not_know_the_secret_is_refused_and_hears_nothing() {
     let wrong = MeshSecret::from_bytes([1; 32]);
     send(&mut sending, &greeting_of(&connection, &wrong)).await;
     // As if it had been let in.
-    send(&mut sending, &Message::Interest(None).encode()).await;
+    send(&mut sending, &Message::Interest(Interest::everything()).encode()).await;
     let (said, reason) = refusal(&connection, receive).await;
     assert_eq!(said, b"", "the store has said nothing");
     assert!(reason.contains("does not know the secret"), "{reason}");

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use ditto_sync_core::{intent::ReplicaId, store::DocumentStore};
+use ditto_sync_core::{descriptor::ModelDescriptor, intent::ReplicaId, store::DocumentStore};
 use ditto_sync_testkit::contract::store::StoreFixture;
 use tempfile::TempDir;
 use tokio::{
@@ -22,13 +22,15 @@ type Wires = HashMap<(String, String), [JoinHandle<()>; 2]>;
 
 /// Stores in directories that go with it, and the wires between them.
 pub(super) struct Meshes {
+    stock: &'static ModelDescriptor,
     directory: TempDir,
     wires: Mutex<Wires>,
 }
 
 impl Meshes {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(stock: &'static ModelDescriptor) -> Self {
         Self {
+            stock,
             directory: tempfile::tempdir().expect("a directory for tests can be made"),
             wires: Mutex::default(),
         }
@@ -79,6 +81,10 @@ async fn holds_all_of(one: &MeshStore, other: &MeshStore) -> bool {
 
 impl StoreFixture for Meshes {
     type Store = MeshStore;
+
+    fn stock(&self) -> &'static ModelDescriptor {
+        self.stock
+    }
 
     async fn open(&self, name: &str) -> MeshStore {
         let directory = self.directory.path().join(name);

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use ditto_sync_core::{document::FieldName, value::Value};
-use loro::{ID, IdSpan, VersionVector};
+use loro::{ID, IdSpan, LoroValue, VersionVector};
 
 use super::{
     Shard,
-    rebase::{count, operations},
+    rebase::{Operation, count, operations},
 };
 use crate::data::{
     encoding::{Decoded, decode},
@@ -22,6 +22,8 @@ const SEARCHED_MAX: i32 = 10_000;
 pub(crate) struct FieldWrite {
     /// The root name of the row.
     pub(crate) row: String,
+    /// The move with which the row had come to this document.
+    pub(crate) moves: u32,
     pub(crate) field: FieldName,
     /// Which operation of the writer.
     pub(crate) operation: i32,
@@ -32,32 +34,67 @@ pub(crate) struct FieldWrite {
 #[derive(Debug, Default)]
 pub(crate) struct Searched(HashMap<u64, HashMap<(String, String), i32>>);
 
+/// One operation on a row.
+struct Written {
+    operation: i32,
+    row: String,
+    moves: u32,
+    key: Key,
+    value: Option<LoroValue>,
+}
+
+impl Written {
+    fn of((operation, _, row, key, value): Operation) -> Option<Self> {
+        let (moves, key) = Key::decode(&key)?.place();
+        Some(Self {
+            operation,
+            row,
+            moves,
+            key,
+            value,
+        })
+    }
+
+    /// Whether it tells from where the value of the other one was taken over.
+    fn tells_origin_of(&self, other: &Self) -> bool {
+        let is_same_row = self.row == other.row && self.moves == other.moves;
+        is_same_row && matches!(&self.key, Key::Known(_, key) if **key == other.key)
+    }
+}
+
 impl Shard {
-    /// The values that a writer has set with its operations from `start` on; counters left out, they only add up.
+    /// The values that a writer has set with its operations from `start` on; counters left out, they only add up, and so is what was taken over from another place.
     pub(crate) fn field_writes(&self, writer: u64, start: i32) -> Vec<FieldWrite> {
         let end = count(&self.version(), writer);
-        let writes = operations(&self.document, IdSpan::new(writer, start, end));
-        let writes = writes.into_iter().filter_map(|(operation, _, row, key, value)| {
-            let Some(Key::Register(field)) = Key::decode(&key) else {
-                return None;
+        let operations = operations(&self.document, IdSpan::new(writer, start, end));
+        let operations: Vec<Written> = operations.into_iter().filter_map(Written::of).collect();
+        let mut writes = Vec::new();
+        for (at, written) in operations.iter().enumerate() {
+            let next = operations.get(at + 1);
+            let Key::Register(field) = &written.key else {
+                continue;
             };
-            match decode(&value?) {
-                Decoded::Value(value) => Some(FieldWrite {
-                    row,
-                    field,
-                    operation,
-                    value,
-                }),
-                Decoded::Removed | Decoded::Foreign => None,
+            // What was only taken over from another place is no write of ours.
+            if next.is_some_and(|next| next.tells_origin_of(written)) {
+                continue;
             }
-        });
-        writes.collect()
+            if let Some(Decoded::Value(value)) = written.value.as_ref().map(decode) {
+                writes.push(FieldWrite {
+                    row: written.row.clone(),
+                    moves: written.moves,
+                    field: field.clone(),
+                    operation: written.operation,
+                    value,
+                });
+            }
+        }
+        writes
     }
 
     /// Whether what stands in a field now (`None`: whether the row lives) was written, after `before`, by somebody who had not seen this operation.
     pub(crate) fn is_written_blindly(
         &self,
-        (row, field): (&str, Option<&FieldName>),
+        (row, moves, field): (&str, u32, Option<&FieldName>),
         seen: ID,
         (before, searched): (&VersionVector, &mut Searched),
     ) -> bool {
@@ -65,6 +102,7 @@ impl Shard {
             Some(field) => Key::Register(field.clone()),
             None => Key::State,
         }
+        .at(moves)
         .encode();
         let Some(editor) = self.document.get_map(row).get_last_editor(&key) else {
             return false;

@@ -48,15 +48,17 @@ impl Shard {
                 continue;
             }
             let map = new.document.get_map(name.as_str());
-            match (Key::decode(key), &before_fork) {
+            let (moves, placed) = Key::decode(key).map_or((0, None), |key| {
+                let (moves, key) = key.place();
+                (moves, Some(key))
+            });
+            match (placed, &before_fork) {
                 (Some(Key::Total(field, writer)), Some(before)) if writer == own => {
-                    add_since(
-                        &map,
-                        &field,
-                        new.document.peer_id(),
-                        [value(&before.get_map(name.as_str()), key), current],
-                    )?;
+                    let mine = Key::Total(field, new.document.peer_id()).at(moves).encode();
+                    add_since(&map, &mine, [value(&before.get_map(name.as_str()), key), current])?;
                 }
+                // Others may have taken over a newer one meanwhile.
+                (Some(Key::Carried(_)), _) if !is_newer(current.as_ref(), value(&map, key).as_ref()) => {}
                 _ => set(&map, key, current)?,
             }
         }
@@ -161,28 +163,27 @@ fn set(map: &LoroMap, key: &str, wanted: Option<LoroValue>) -> Result<(), ShardE
 }
 
 /// Counts what was added since the fork under a number of its own: what the copy has added stands under the old one.
-fn add_since(
-    map: &LoroMap,
-    field: &str,
-    writer: u64,
-    [before, now]: [Option<LoroValue>; 2],
-) -> Result<(), ShardError> {
+fn add_since(map: &LoroMap, key: &str, [before, now]: [Option<LoroValue>; 2]) -> Result<(), ShardError> {
     let Some(now) = now.as_ref().and_then(Total::decode) else {
         return Ok(());
     };
-    let before = before
-        .as_ref()
-        .and_then(Total::decode)
-        .filter(|before| before.epoch == now.epoch);
-    let key = Key::Total(field.into(), writer).encode();
-    let counted = value(map, &key)
-        .as_ref()
-        .and_then(Total::decode)
-        .filter(|counted| counted.epoch == now.epoch);
-    let added = now.sum.wrapping_sub(before.map_or(0, |before| before.sum));
+    let before = before.as_ref().and_then(Total::decode);
+    let counted = value(map, key).as_ref().and_then(Total::decode);
+    let sum = |total: Option<Total>| {
+        total
+            .filter(|total| total.epoch == now.epoch)
+            .map_or(0, |total| total.sum)
+    };
+    let times = |total: Option<Total>| total.map_or(0, |total| total.times);
     let total = Total {
         epoch: now.epoch,
-        sum: counted.map_or(0, |counted| counted.sum).wrapping_add(added),
+        sum: sum(counted).wrapping_add(now.sum.wrapping_sub(sum(before))),
+        times: times(counted).saturating_add(now.times.saturating_sub(times(before)).max(1)),
     };
-    map.insert(&key, total.encode()).map_err(ShardError::Write)
+    map.insert(key, total.encode()).map_err(ShardError::Write)
+}
+
+fn is_newer(one: Option<&LoroValue>, other: Option<&LoroValue>) -> bool {
+    let times = |total: Option<&LoroValue>| total.and_then(Total::decode).map(|total| total.times);
+    times(one) > times(other)
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use loro::VersionVector;
 
 use super::{Shard, ShardError};
-use crate::data::{Row, root_name, row::Author};
+use crate::data::{Author, Copies, Copy, Partition, Row, Slot, root_name};
 
 const ROW: &str = "trow";
 
@@ -29,9 +29,25 @@ fn stock(quantity: i64, note: &str) -> Document {
 fn write(shard: &Shard, action: &Action, (writer, incarnation): (u64, u64)) -> Vec<u8> {
     let row = shard.row(ROW);
     let author = Author { writer, incarnation };
+    write_row(shard, (ROW, row), action, author)
+}
+
+fn write_row(shard: &Shard, (name, row): (&str, Row), action: &Action, author: Author) -> Vec<u8> {
+    let first = row.instance(0).cloned().unwrap_or_default();
+    let write = |map: &loro::LoroMap| first.write(Slot { map, moves: 0 }, &STOCK, action, author);
     shard
-        .write(|map| row.write(&map(ROW), &STOCK, action, author))
+        .write(|map| write(&map(name)))
         .expect("a row can be written")
+}
+
+fn view(shard: &Shard, name: &str) -> Option<Document> {
+    let copy = Copy {
+        partition: Partition::none(),
+        operations: 1,
+        is_taken: true,
+        row: shard.row(name),
+    };
+    Copies::one(copy).view()
 }
 
 fn document(shard: &Shard) -> Option<Document> {
@@ -133,9 +149,7 @@ fn names_that_abort_loro_are_no_names_of_ours() {
             writer: 1,
             incarnation: 2,
         };
-        shard
-            .write(|map| Row::default().write(&map(&name), &STOCK, &action, author))
-            .expect("every id can be written");
+        write_row(&shard, (&name, Row::default()), &action, author);
         assert!(shard.row(&name).document(&STOCK).is_some());
     }
 }
@@ -186,7 +200,7 @@ proptest! {
             exchange(&shards[1], &shards[2]);
             exchange(&shards[0], &shards[2]);
         }
-        let shown = shards.each_ref().map(|shard| shard.row(ROW).view());
+        let shown = shards.each_ref().map(|shard| view(shard, ROW));
         prop_assert_eq!(&shown[0], &shown[1]);
         prop_assert_eq!(&shown[1], &shown[2]);
     }
@@ -229,9 +243,7 @@ fn busy(seed: u64, rows: usize) -> Shard {
             incarnation: step + 1,
         };
         let action = Action::Insert(stock(random.i64(..), "ab"));
-        shards[at]
-            .write(|map| row.write(&map(&name), &STOCK, &action, author))
-            .expect("a row can be written");
+        write_row(&shards[at], (&name, row), &action, author);
         if random.u8(..) < 30 {
             exchange(&shards[random.usize(..2)], &shards[2]);
         }
@@ -259,7 +271,7 @@ proptest! {
             });
             for name in imported.touched {
                 // Inserts write all fields at once: half of one would lack some.
-                let document = copy.row(&name).view().expect("an insert is shown whole");
+                let document = view(&copy, &name).expect("an insert is shown whole");
                 prop_assert_eq!(document.len(), 5, "{}", name);
             }
             prop_assert_eq!(chunk.more, copy.version() != whole.version());

@@ -2,19 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use ditto_sync_core::{document::Document, id::DocumentId, query::Query};
-use ditto_sync_testkit::models::STOCK;
+use ditto_sync_core::{descriptor::ModelDescriptor, document::Document, id::DocumentId, query::Query};
 
 use crate::{disk::is_lost, replica::Replica};
 
 /// Documents as an app has seen them, and up to where.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Mirror {
+    model: &'static ModelDescriptor,
     documents: BTreeMap<DocumentId, Document>,
     cursor: Option<u64>,
 }
 
 impl Mirror {
+    /// Of an app that has seen nothing yet.
+    pub(super) fn new(model: &'static ModelDescriptor) -> Self {
+        Self {
+            model,
+            documents: BTreeMap::new(),
+            cursor: None,
+        }
+    }
+
     /// The store has started again: whether its changes go on at the cursor is known now or never.
     pub(super) fn resume(&mut self, replica: &Replica) {
         self.cursor = self
@@ -25,7 +34,7 @@ impl Mirror {
     /// Takes what has changed, or compares everything.
     pub(super) async fn catch_up(&mut self, replica: &mut Replica) {
         let Some(mut cursor) = self.cursor else {
-            let scan = replica.scan(&STOCK, &Query::all()).await;
+            let scan = replica.scan(self.model, &Query::all()).await;
             let (ids, position) = scan.expect("it answers");
             self.documents.clear();
             self.look(replica, ids).await;
@@ -33,7 +42,7 @@ impl Mirror {
             return;
         };
         while cursor < replica.position() {
-            let news = replica.changes(&STOCK, &Query::all(), cursor).await;
+            let news = replica.changes(self.model, &Query::all(), cursor).await;
             let news = news.expect("it answers");
             let ids = news.changes.into_iter().map(|change| change.id);
             self.look(replica, ids.collect()).await;
@@ -44,7 +53,7 @@ impl Mirror {
     }
 
     async fn look(&mut self, replica: &mut Replica, ids: Vec<DocumentId>) {
-        let found = replica.fetch(&STOCK, &ids).await.expect("it answers");
+        let found = replica.fetch(self.model, &ids).await.expect("it answers");
         for (id, found) in ids.into_iter().zip(found) {
             match found {
                 Some(document) => self.documents.insert(id, document),

@@ -5,8 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ditto_sync_core::{document::Document, id::DocumentId};
-use ditto_sync_testkit::models::STOCK;
+use ditto_sync_core::{descriptor::ModelDescriptor, document::Document, id::DocumentId};
 use fastrand::Rng;
 use loro::VersionVector;
 use tempfile::TempDir;
@@ -14,6 +13,7 @@ use tokio::time::Instant;
 
 use super::mirror::Mirror;
 use crate::{
+    data::ShardKey,
     exchange::{Device, Exchange, LinkId},
     limits::CONFIRM_DELAY,
     message::Message,
@@ -35,6 +35,7 @@ pub(super) struct Node {
 /// Devices, the wires between them, and what they should come to.
 pub(super) struct World {
     _directory: TempDir,
+    pub(super) model: &'static ModelDescriptor,
     pub(super) random: Rng,
     pub(super) nodes: Vec<Node>,
     /// What is on its way, by sender and receiver. A pair that is missing is not connected.
@@ -54,8 +55,10 @@ pub(super) struct Seen {
     pub(super) lost: usize,
     /// Frames came in another order.
     pub(super) swapped: usize,
-    /// A collection was dropped.
+    /// A document was dropped.
     pub(super) evicted: usize,
+    /// Rows were at several places.
+    pub(super) moved: usize,
 }
 
 impl Seen {
@@ -64,10 +67,11 @@ impl Seen {
         self.lost += other.lost;
         self.swapped += other.swapped;
         self.evicted += other.evicted;
+        self.moved += other.moved;
     }
 
     pub(super) fn everything(&self) -> bool {
-        [self.trimmed, self.lost, self.swapped, self.evicted]
+        [self.trimmed, self.lost, self.swapped, self.evicted, self.moved]
             .iter()
             .all(|count| *count > 0)
     }
@@ -95,7 +99,7 @@ fn log_of(file: &Path) -> PathBuf {
 }
 
 impl World {
-    pub(super) async fn new(seed: u64, count: usize) -> Self {
+    pub(super) async fn new(model: &'static ModelDescriptor, seed: u64, count: usize) -> Self {
         // Numbers of writers are drawn by the store.
         fastrand::seed(seed);
         let directory = tempfile::tempdir().expect("a directory");
@@ -110,7 +114,7 @@ impl World {
                 device,
                 replica: Some(replica),
                 exchange: Exchange::new(device),
-                mirror: Mirror::default(),
+                mirror: Mirror::new(model),
                 copy: None,
             });
         }
@@ -123,6 +127,7 @@ impl World {
         }
         Self {
             _directory: directory,
+            model,
             random: Rng::with_seed(seed),
             nodes,
             wires: BTreeMap::new(),
@@ -138,13 +143,19 @@ impl World {
     }
 
     pub(super) async fn found(&mut self, at: usize, id: &DocumentId) -> Option<Document> {
-        let found = self.replica(at).fetch(&STOCK, std::slice::from_ref(id)).await;
+        let found = {
+            let model = self.model;
+            self.replica(at).fetch(model, std::slice::from_ref(id)).await
+        };
         found.expect("it answers").remove(0)
     }
 
-    pub(super) fn version(&mut self, at: usize) -> VersionVector {
-        let held = self.replica(at).held().next().map(|held| held.version.clone());
-        held.unwrap_or_default()
+    /// How far a device is in each document that it has something of.
+    pub(super) fn version(&mut self, at: usize) -> BTreeMap<ShardKey, VersionVector> {
+        let held = self.replica(at).held();
+        let held = held.filter(|held| !held.version.is_empty());
+        held.map(|held| (held.key.clone(), held.version.clone()))
+            .collect()
     }
 
     pub(super) async fn observe(&mut self, at: usize) {
@@ -269,7 +280,7 @@ impl World {
     async fn reopen(&mut self, at: usize, file: Option<Vec<u8>>, log: Option<Vec<u8>>) {
         let node = &mut self.nodes[at];
         let replica = node.replica.take().expect("it is open");
-        let interest = replica.interest().cloned();
+        let interest = replica.interest().clone();
         replica.close().await;
         if let Some(bytes) = file {
             std::fs::write(&node.file, bytes).expect("it can be written");
