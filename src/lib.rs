@@ -50,8 +50,9 @@ pub use ditto_sync_ditto::{
 };
 #[cfg(feature = "mesh")]
 pub use ditto_sync_mesh::{
-    EndpointId, JoinError, MeshBuilder, MeshObservation, MeshSecret, MeshStore, OpenError as MeshOpenError,
-    Peer, PeerCollection, RelayUrlParseError, Ticket, TicketError,
+    EndpointId, Interest, JoinError, MeshBuilder, MeshObservation, MeshSecret, MeshStore,
+    OpenError as MeshOpenError, PartitionError, Peer, PeerCollection, RelayUrlParseError, Ticket,
+    TicketError,
 };
 #[cfg(feature = "sqlite")]
 pub use ditto_sync_sqlite::{SqliteRepository, WriteTransaction};

@@ -1,5 +1,6 @@
 //! Whole apps on the embedded mesh, in processes of their own that meet over QUIC on loopback.
 
+mod branches;
 mod device;
 mod kill;
 mod process;
