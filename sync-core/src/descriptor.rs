@@ -16,7 +16,7 @@ pub use self::{
 };
 use crate::{
     column::{ColumnValue, Image},
-    document::Document,
+    document::{Document, FieldName},
     field::FieldError,
     hash::ContentHash,
     hooks::Hooks,
@@ -335,6 +335,16 @@ impl ModelDescriptor {
         DocumentId::from_values(values).map_err(RowError::Id)
     }
 
+    /// The id of a row whose only id column holds this text; `None` where that takes a conversion, or makes no id: ask
+    /// [`id_from_columns`](Self::id_from_columns) then.
+    #[must_use]
+    pub fn id_from_text(&self, text: &str) -> Option<DocumentId> {
+        match self.id_fields {
+            [field] if field.keeps_text() => DocumentId::text(text).ok(),
+            _ => None,
+        }
+    }
+
     /// The id columns of the row that `id` names.
     ///
     /// # Errors
@@ -367,13 +377,15 @@ impl ModelDescriptor {
     /// # Errors
     /// When a column holds what its field cannot; names the field.
     pub fn canonical(&self, image: Image) -> Result<Image, RowError> {
-        let pairs = self.fields.iter().zip(image.into_columns());
-        let columns = pairs.map(|(field, column)| {
-            field
-                .canonical(column)
-                .map_err(|reason| RowError::field(field, reason))
-        });
-        Ok(Image::new(columns.collect::<Result<_, _>>()?))
+        let mut image = image;
+        for (field, column) in self.fields.iter().zip(image.columns_mut()) {
+            if !field.has_canonical(column) {
+                *column = field
+                    .canonical(std::mem::take(column))
+                    .map_err(|reason| RowError::field(field, reason))?;
+            }
+        }
+        Ok(image)
     }
 
     /// The row that `document` stands for, canonical.
@@ -415,13 +427,16 @@ impl ModelDescriptor {
         // In the order of their names, so that each is put behind the others.
         for &at in self.hash_order() {
             let field = &self.fields[at];
-            document.set(field.document_name(), self.field_value(field, &image[at])?);
+            let value = self.field_value(field, &image[at])?;
+            document.set(FieldName::new_static(field.document_name()), value);
         }
         for (field, part) in self.id_fields.iter().zip(id.parts()) {
-            document.set(field.document_name(), part.to_value());
+            document.set(FieldName::new_static(field.document_name()), part.to_value());
         }
-        if let Some(anchor) = self.anchor {
-            document.set(anchor, id.to_value());
+        // Mostly the one id field is the anchor, and holds the same.
+        let is_anchor = |anchor| matches!(self.id_fields, [field] if field.document_name() == anchor);
+        if let Some(anchor) = self.anchor.filter(|anchor| !is_anchor(*anchor)) {
+            document.set(FieldName::new_static(anchor), id.to_value());
         }
         Ok(document)
     }

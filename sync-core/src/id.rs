@@ -7,7 +7,7 @@ mod list;
 use std::fmt;
 
 pub use list::{IdList, IntoIter, Iter};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use smol_str::SmolStr;
 
 use crate::value::Value;
@@ -20,8 +20,8 @@ pub const MAX_ID_PARTS: usize = 8;
 /// The identity of a document within its collection; made from the id columns of its row.
 ///
 /// Always valid: the constructors check it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "Vec<IdPart>", into = "Vec<IdPart>")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "Vec<IdPart>")]
 pub struct DocumentId(Parts);
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +37,12 @@ pub enum IdPart {
     Integer(i64),
     /// A text key; never empty.
     Text(SmolStr),
+}
+
+impl Serialize for DocumentId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.parts().serialize(serializer)
+    }
 }
 
 impl DocumentId {

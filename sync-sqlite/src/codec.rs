@@ -12,7 +12,10 @@ use ditto_sync_core::{
     intent::{Action, BatchId, Expect, Intent, Operation, OutboxSeq, Record},
     merge::FieldConflict,
 };
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::limits::OPERATION_BYTES;
 
 /// The format written now. A reader refuses others: formats change only together with the bookkeeping's own version.
 const FORMAT: u8 = 1;
@@ -43,8 +46,35 @@ pub(crate) enum CodecError {
 }
 
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    postcard::to_extend(value, vec![FORMAT])
+    encode_into(value, Vec::new())
+}
+
+/// Encodes into an empty vector, which has room for it at best.
+fn encode_into<T: Serialize + ?Sized>(value: &T, mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.push(FORMAT);
+    postcard::serialize_with_flavor(value, Growing(bytes))
         .expect("growing a vector does not fail, and our types have lengths")
+}
+
+/// Where postcard writes to. Its own vectors take texts byte by byte.
+struct Growing(Vec<u8>);
+
+impl Flavor for Growing {
+    type Output = Vec<u8>;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<Vec<u8>> {
+        Ok(self.0)
+    }
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
@@ -123,10 +153,12 @@ pub(crate) fn encode_intent(intent: &Intent) -> Vec<u8> {
         action: Cow::Borrowed(&operation.action),
         record: Cow::Borrowed(&operation.record),
     });
-    encode(&StoredIntent {
+    let stored = StoredIntent {
         batch: intent.batch,
         operations: operations.collect(),
-    })
+    };
+    let room = intent.operations.len() * OPERATION_BYTES;
+    encode_into(&stored, Vec::with_capacity(room))
 }
 
 /// An intent as it was; `find` knows the models by collection.

@@ -18,8 +18,8 @@ use crate::{
     connection::{Durability, Reader, Writer},
     feed,
     known::id_key,
-    native::{Native, Statement},
-    outbox::{self, EntryKey, canonical, read_image, read_key},
+    native::{Native, NativeError, Statement},
+    outbox::{self, EntryKey, canonical, read_id, read_image, read_key},
     quarantine::{self, Record},
     scope,
     state::{Fault, Memory, ModelMemory, ModelSql, SLICE_ROWS, Session, on_native},
@@ -27,6 +27,9 @@ use crate::{
 
 /// Slices of a table looked through for rows to seed in one transaction: bounds how long the write lock is held where all rows are known.
 const SEEDING_SLICES_MAX: usize = 16;
+
+/// The first key column of an entry that is read with its image.
+const KEY: usize = 2;
 
 const ACTION: &str = "draft the next write to the store";
 
@@ -222,7 +225,7 @@ impl<'a> Drafting<'a> {
             let Some(found) = DirtyRow::at(&entries, sql, &memory.models[model])? else {
                 continue;
             };
-            if !self.request.rows.admit(sql.model, IdHash::of(&found.document)) {
+            if !self.request.rows.admit(sql.model, found.hash) {
                 self.passed_over += 1;
                 continue;
             }
@@ -233,7 +236,7 @@ impl<'a> Drafting<'a> {
                     // It has a place now, so it is no longer one of those that belong nowhere.
                     memory.models[model].seeding.local.remove(&found.id);
                 }
-                Ok((Outbound::Drop, row)) => meaningless.push(found.meaningless(row)),
+                Ok((Outbound::Drop, row)) => meaningless.extend(found.meaningless(&entries, sql, row)?),
                 Ok((Outbound::Local, _)) => local.push(found.id),
                 Ok((Outbound::Nothing, _)) => {}
                 Err(reason) => unsendable.push(found.unsendable(reason)),
@@ -373,8 +376,8 @@ fn nameless_rows(memory: &ModelMemory) -> impl Iterator<Item = Unsendable> {
 /// A dirty row, at its first entry.
 struct DirtyRow {
     id: u128,
+    hash: IdHash,
     document: DocumentId,
-    key: Vec<ColumnValue>,
     inserted: bool,
     last: i64,
 }
@@ -382,10 +385,11 @@ struct DirtyRow {
 impl DirtyRow {
     /// The row whose first entry this is; `None` for later entries, and for rows known to be impossible to send.
     fn at(entries: &Statement<'_>, sql: &ModelSql, memory: &ModelMemory) -> Result<Option<Self>, Fault> {
-        let EntryKey::Id(document, key) = read_key(entries, sql, 2)? else {
+        let Ok(document) = read_id(entries, sql, KEY)? else {
             return Ok(None);
         };
-        let id = id_key(IdHash::of(&document));
+        let hash = IdHash::of(&document);
+        let id = id_key(hash);
         let of_row = memory.outbox.get(id);
         let Some(of_row) = of_row.filter(|row| row.first() == entries.column_i64(0)) else {
             return Ok(None);
@@ -399,8 +403,8 @@ impl DirtyRow {
         }
         Ok(Some(Self {
             id,
+            hash,
             document,
-            key,
             inserted: of_row.inserted(),
             last: of_row.last(),
         }))
@@ -415,7 +419,7 @@ impl DirtyRow {
     ) -> Result<Result<(Outbound, Option<Image>), String>, Fault> {
         let mut inserted = self.inserted;
         let base = if outbox::has_image(entries.column_text(1)?) {
-            match canonical(sql, read_image(entries, sql, 2 + sql.keys()))? {
+            match canonical(sql, read_image(entries, sql, KEY + sql.keys()))? {
                 Ok(base) => Some(base),
                 // It could not be seeded, so there is nothing to build on: the row, mended meanwhile, is new.
                 Err(_) if known.is_none() => {
@@ -427,7 +431,8 @@ impl DirtyRow {
         } else {
             None
         };
-        let row = match read_row(rows, sql, &self.key)? {
+        rows.bind_columns(entries, (KEY, sql.keys()))?;
+        let row = match read_bound_row(rows, sql)? {
             Ok(row) => row,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -446,13 +451,21 @@ impl DirtyRow {
             .map_err(|reason| reason.to_string()))
     }
 
-    fn meaningless(self, row: Option<Image>) -> Meaningless {
-        Meaningless {
+    fn meaningless(
+        self,
+        entries: &Statement<'_>,
+        sql: &ModelSql,
+        row: Option<Image>,
+    ) -> Result<Option<Meaningless>, NativeError> {
+        let EntryKey::Id(document, key) = read_key(entries, sql, KEY)? else {
+            return Ok(None);
+        };
+        Ok(Some(Meaningless {
             id: self.id,
-            document: self.document,
-            key: self.key,
+            document,
+            key,
             row,
-        }
+        }))
     }
 
     fn unsendable(self, reason: String) -> Unsendable {
@@ -471,8 +484,12 @@ pub(crate) fn read_row(
     sql: &ModelSql,
     key: &[ColumnValue],
 ) -> Result<Result<Option<Image>, String>, Fault> {
-    rows.reset();
     rows.bind_all(key)?;
+    read_bound_row(rows, sql)
+}
+
+/// The same, with the key set already. The statement is reset before it returns, unless it fails.
+fn read_bound_row(rows: &mut Statement<'_>, sql: &ModelSql) -> Result<Result<Option<Image>, String>, Fault> {
     if !rows.step()? {
         rows.reset();
         return Ok(Ok(None));

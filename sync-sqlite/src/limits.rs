@@ -15,6 +15,9 @@ pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long connections of a pool that we make wait for the write lock: sqlx's own default.
 pub(crate) const POOL_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Bytes for which there is room in an intent that is encoded, for each of its operations: most are smaller, and what exceeds them all is made room for.
+pub(crate) const OPERATION_BYTES: usize = 512;
+
 /// The page cache of a connection for which nobody has chosen another one, as SQLite tells it: negative, in KiB.
 pub(crate) const SQLITE_CACHE_KIB: i64 = -2000;
 

@@ -207,6 +207,24 @@ impl Statement<'_> {
         unsafe { self.bind_blob_with(index, value, ffi::SQLITE_TRANSIENT()) }
     }
 
+    /// Sets parameters 1, 2, .. to copies of `count` columns of the row that `other` is on, from `first` on.
+    pub(crate) fn bind_columns(
+        &mut self,
+        other: &Statement<'_>,
+        (first, count): (usize, usize),
+    ) -> Result<(), NativeError> {
+        for at in 0..count {
+            // SAFETY: both statements are live until drop, and a wrong index reads as NULL. The value stays valid until `other` moves on, which needs
+            // `&mut`; SQLite allows such a value to be bound, and copies it before the call returns.
+            let code = unsafe {
+                let value = ffi::sqlite3_column_value(other.raw.as_ptr(), column(first + at));
+                ffi::sqlite3_bind_value(self.raw.as_ptr(), parameter(at + 1), value)
+            };
+            check(self.handle, code)?;
+        }
+        Ok(())
+    }
+
     /// Goes to the next row; `false` after the last one.
     pub(crate) fn step(&mut self) -> Result<bool, NativeError> {
         // SAFETY: the statement is live until drop.

@@ -191,7 +191,13 @@ impl Outbox {
             let based = has_image(kind);
             let insert = kind == kind::INSERT || kind == INSERT_OVER;
             self.newest = Some(seq);
-            self.take(Entry { seq, insert, based }, read_key(&select, sql, 2)?);
+            let entry = Entry { seq, insert, based };
+            match read_id(&select, sql, 2)? {
+                Ok(id) => self.take(entry, &id),
+                Err((name, reason)) => {
+                    self.nameless.insert(name, Nameless { last: seq, reason });
+                }
+            }
         }
         drop(select);
         self.newest.get_or_insert(NONE_SEEN);
@@ -204,28 +210,20 @@ impl Outbox {
         Ok(any_replace)
     }
 
-    fn take(&mut self, entry: Entry, key: EntryKey) {
-        match key {
-            EntryKey::Id(id, _) => {
-                match self.rows.entry(id_key(IdHash::of(&id))) {
-                    hash_map::Entry::Occupied(mut row) => row.get_mut().rest.push(entry),
-                    hash_map::Entry::Vacant(row) => {
-                        if !entry.based && !entry.insert {
-                            self.missed.insert(*row.key());
-                        }
-                        row.insert(RowEntries {
-                            first: entry,
-                            rest: Vec::new(),
-                        });
-                    }
+    fn take(&mut self, entry: Entry, id: &DocumentId) {
+        match self.rows.entry(id_key(IdHash::of(id))) {
+            hash_map::Entry::Occupied(mut row) => row.get_mut().rest.push(entry),
+            hash_map::Entry::Vacant(row) => {
+                if !entry.based && !entry.insert {
+                    self.missed.insert(*row.key());
                 }
-                self.feed.touch(&id, Origin::Local);
-            }
-            EntryKey::Nameless(name, reason) => {
-                let last = entry.seq;
-                self.nameless.insert(name, Nameless { last, reason });
+                row.insert(RowEntries {
+                    first: entry,
+                    rest: Vec::new(),
+                });
             }
         }
+        self.feed.touch(id, Origin::Local);
     }
 
     /// Drops the entries of `id` up to `upto`; all of them when that is `None`.
@@ -427,13 +425,15 @@ pub(crate) fn read_image(
     sql: &ModelSql,
     first: usize,
 ) -> Result<Image, NativeError> {
-    let columns = (0..sql.columns()).map(|at| {
-        statement.column(first + at).map_err(|error| match error {
+    let mut columns = Vec::with_capacity(sql.columns());
+    for at in 0..sql.columns() {
+        let column = statement.column(first + at).map_err(|error| match error {
             NativeError::InvalidText { .. } => NativeError::InvalidText { column: at },
             other => other,
-        })
-    });
-    Ok(Image::new(columns.collect::<Result<_, _>>()?))
+        });
+        columns.push(column?);
+    }
+    Ok(Image::new(columns))
 }
 
 /// What the key columns of an entry or a row name.
@@ -477,6 +477,23 @@ pub(crate) fn read_key(
         codec::encode(&RowName::Columns(columns)),
         reason,
     ))
+}
+
+/// The id that the key columns from `first` on make; else their name in the quarantine, and what is wrong with them.
+pub(crate) fn read_id(
+    statement: &Statement<'_>,
+    sql: &ModelSql,
+    first: usize,
+) -> Result<Result<DocumentId, (Vec<u8>, String)>, NativeError> {
+    // What most ids are: a text that needs no copy of its column.
+    let text = statement.column_text(first).ok();
+    if let Some(id) = text.and_then(|text| sql.model.id_from_text(text)) {
+        return Ok(Ok(id));
+    }
+    Ok(match read_key(statement, sql, first)? {
+        EntryKey::Id(id, _) => Ok(id),
+        EntryKey::Nameless(name, reason) => Err((name, reason)),
+    })
 }
 
 /// Reads a row's image and brings it into its canonical form.

@@ -225,9 +225,14 @@ impl FieldDescriptor {
     /// # Errors
     /// When the column holds what the field's type cannot.
     pub fn canonical(&self, column: ColumnValue) -> Result<ColumnValue, FieldError> {
-        if self.canonical && self.storage.admits(&column, self.nullable) {
+        if self.has_canonical(&column) {
             return Ok(column);
         }
         self.to_column(&self.to_value(&column)?)
+    }
+
+    /// Whether this column is certain to be as this field would write it.
+    pub(super) fn has_canonical(&self, column: &ColumnValue) -> bool {
+        self.canonical && self.storage.admits(column, self.nullable)
     }
 }

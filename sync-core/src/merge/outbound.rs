@@ -4,6 +4,7 @@ use super::{RowState, amount};
 use crate::{
     column::Image,
     descriptor::{ModelDescriptor, RowError},
+    document::FieldName,
     hash::ContentHash,
     id::DocumentId,
     intent::{Action, Expect, Operation, Record, Undo},
@@ -128,11 +129,11 @@ impl Drafting<'_> {
             }
             if field.is_counter() {
                 let increment = amount(&row[at]).wrapping_sub(amount(&base[at]));
-                increments.push((field.document_name().into(), increment));
+                increments.push((FieldName::new_static(field.document_name()), increment));
                 undo_increments.push((at, increment));
             } else {
                 set.push((
-                    field.document_name().into(),
+                    FieldName::new_static(field.document_name()),
                     self.model.field_value(field, &row[at])?,
                 ));
                 undo_set.push((at, base[at].clone(), row[at].clone()));
