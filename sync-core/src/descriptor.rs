@@ -434,8 +434,10 @@ impl ModelDescriptor {
             document.set(FieldName::new_static(field.document_name()), part.to_value());
         }
         // Mostly the one id field is the anchor, and holds the same.
-        let is_anchor = |anchor| matches!(self.id_fields, [field] if field.document_name() == anchor);
-        if let Some(anchor) = self.anchor.filter(|anchor| !is_anchor(*anchor)) {
+        let is_anchor = |anchor: &&str| {
+            id.parts().len() == 1 && self.id_fields.len() == 1 && self.id_fields[0].document_name() == *anchor
+        };
+        if let Some(anchor) = self.anchor.filter(|anchor| !is_anchor(anchor)) {
             document.set(FieldName::new_static(anchor), id.to_value());
         }
         Ok(document)

@@ -250,6 +250,18 @@ mod tests {
     }
 
     #[test]
+    fn bytes_are_those_of_postcard_behind_the_format() {
+        let value = ("text", vec![0_u8, 255], u128::MAX, Some(-0.1_f64), [(1_u16, 'ž')]);
+        let mut bytes = vec![FORMAT];
+        bytes.extend(postcard::to_allocvec(&value).unwrap());
+        assert_eq!(encode(&value), bytes);
+        // Whatever room there is.
+        for room in [0, 1, bytes.len(), 2 * bytes.len()] {
+            assert_eq!(encode_into(&value, Vec::with_capacity(room)), bytes);
+        }
+    }
+
+    #[test]
     fn an_intent_of_an_unregistered_collection_says_which() {
         let bytes = encode_intent(&intent());
         let error = decode_intent(&bytes, |_| None).unwrap_err();

@@ -206,6 +206,8 @@ impl<'a> Drafting<'a> {
             self.wrote = true;
             return Ok(None);
         }
+        let room = self.request.operations_max - self.operations.len();
+        self.operations.reserve(room.min(of_model.outbox.len()));
         let (mut meaningless, mut unsendable, mut local) = (Vec::new(), Vec::new(), Vec::new());
         if after == i64::MIN {
             self.wrote |= drop_gone_nameless(native, sql, of_model)?;

@@ -277,8 +277,8 @@ impl Statement<'_> {
                 // SAFETY: the statement is live until drop, and `column_type` has checked the index.
                 ColumnValue::Real(unsafe { ffi::sqlite3_column_double(self.raw.as_ptr(), column(index)) })
             }
-            ffi::SQLITE_TEXT => ColumnValue::Text(self.column_text(index)?.to_owned()),
-            _ => ColumnValue::Blob(self.column_blob(index)?.to_owned()),
+            ffi::SQLITE_TEXT => ColumnValue::Text(self.text_at(index)?.to_owned()),
+            _ => ColumnValue::Blob(self.blob_at(index)?.to_owned()),
         })
     }
 
@@ -302,6 +302,11 @@ impl Statement<'_> {
                 expected,
             });
         }
+        self.text_at(index)
+    }
+
+    /// The text in column `index` of the current row, which is one.
+    fn text_at(&self, index: usize) -> Result<&str, NativeError> {
         // SAFETY: the statement is live and on a row. The pointer stays valid until the next step, reset or finalize, which need `&mut self`, or
         // a conversion of this column to another type, which no method here does: text is only ever read by this one.
         let bytes = unsafe {
@@ -320,7 +325,12 @@ impl Statement<'_> {
                 expected,
             });
         }
-        // SAFETY: as in `column_text`; a blob is only ever read by this method.
+        self.blob_at(index)
+    }
+
+    /// The blob in column `index` of the current row, which is one.
+    fn blob_at(&self, index: usize) -> Result<&[u8], NativeError> {
+        // SAFETY: as in `text_at`; a blob is only ever read by this method.
         unsafe {
             let blob = ffi::sqlite3_column_blob(self.raw.as_ptr(), column(index));
             self.bytes_at(index, blob.cast())

@@ -109,6 +109,37 @@ fn a_document_has_the_id_fields_the_anchor_and_all_fields() {
 }
 
 #[test]
+fn the_anchor_is_there_whether_it_is_the_id_field_or_not() {
+    static OF_ID: [FieldDescriptor; 1] = [FieldDescriptor::of::<String>("key", "key", "key")];
+    let document = |anchor: Option<&'static str>| {
+        let model = ModelDescriptor::new("Note", "notes", "notes", &OF_ID, &[]).with_anchor(anchor);
+        model
+            .document_of(&DocumentId::text("n1").unwrap(), &Image::default())
+            .unwrap()
+    };
+    let of = |names: &[&'static str]| -> Document { names.iter().map(|name| (*name, "n1")).collect() };
+    assert_eq!(document(None), of(&["key"]));
+    assert_eq!(document(Some("key")), of(&["key"]));
+    assert_eq!(document(Some("id")), of(&["key", "id"]));
+}
+
+#[test]
+fn an_id_made_from_a_text_is_the_one_made_from_its_column() {
+    static TEXT: [FieldDescriptor; 1] = [FieldDescriptor::of::<String>("id", "id", "id")];
+    static UUIDS: [FieldDescriptor; 1] =
+        [FieldDescriptor::of::<Uuid>("id", "id", "id").storage(Storage::Text)];
+    let [text, uuid] =
+        [&TEXT, &UUIDS].map(|of_id| ModelDescriptor::new("Note", "notes", "notes", of_id, &[]));
+    proptest!(|(id in prop_oneof!["\\PC{0,40}", "x{238,243}", Just(UUID.to_owned())])| {
+        let column = [ColumnValue::Text(id.clone())];
+        prop_assert_eq!(text.id_from_text(&id), text.id_from_columns(&column).ok());
+        // These take a conversion, as do several columns.
+        prop_assert_eq!(uuid.id_from_text(&id), None);
+        prop_assert_eq!(MODEL.id_from_text(&id), None);
+    });
+}
+
+#[test]
 fn a_missing_field_is_its_default_or_null_or_an_error_that_names_it() {
     let named: Document = [("name", "tea")].into_iter().collect();
     let image = Image::new(vec![

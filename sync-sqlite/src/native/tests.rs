@@ -65,6 +65,30 @@ async fn every_storage_class_comes_back_exactly() {
 }
 
 #[tokio::test]
+async fn columns_of_one_statement_are_parameters_of_another_and_stay_when_that_moves_on() {
+    let mut connection = connection().await;
+    let native = Native::lock(&mut connection).await.unwrap();
+    let values = values();
+    let list = vec!["?"; values.len()].join(", ");
+    let mut from = native
+        .prepare(&format!(
+            "SELECT 'first', {list} UNION ALL SELECT 'second', {list}"
+        ))
+        .unwrap();
+    from.bind_all(values.iter().chain(&values)).unwrap();
+    assert!(from.step().unwrap());
+    let mut to = native.prepare(&format!("SELECT {list}")).unwrap();
+    to.bind_columns(&from, (1, values.len())).unwrap();
+    assert!(from.step().unwrap());
+    drop(from);
+    assert!(to.step().unwrap());
+    for (at, value) in values.iter().enumerate() {
+        let back = to.column(at).unwrap();
+        assert_eq!((&back, back.class_name()), (value, value.class_name()));
+    }
+}
+
+#[tokio::test]
 async fn text_that_is_not_utf8_is_an_error_and_a_blob_cast_reads_it() {
     let mut connection = connection().await;
     let native = Native::lock(&mut connection).await.unwrap();

@@ -3,6 +3,7 @@
 //! Not here: what belongs to single rows (`known`, `outbox`, `quarantine`).
 
 use ditto_sync_core::{
+    column::ColumnValue,
     intent::{Intent, ReplicaId},
     query::Query,
     repository::{Mark, ModelState, SyncState},
@@ -234,9 +235,10 @@ impl Persisted {
         insert.run()?;
         let mut insert =
             native.prepare("INSERT INTO main.ditto_sync_payloads (sequence, payload) VALUES (?1, ?2)")?;
-        insert.bind_i64(1, codec::sequence_to_sql(sequence))?;
-        insert.bind_blob(2, &codec::encode_intent(intent))?;
-        insert.run()?;
+        insert.run_with(&[
+            &ColumnValue::Integer(codec::sequence_to_sql(sequence)),
+            &ColumnValue::Blob(codec::encode_intent(intent)),
+        ])?;
         self.next_sequence = sequence + 1;
         put(native, NEXT_SEQUENCE, Some(&self.next_sequence))?;
         self.in_flight = Some(sequence);
