@@ -208,19 +208,12 @@ impl Instance {
             .map(|(_, _, known)| *known)
     }
 
-    /// The places from which this value of a key was taken over.
+    /// The places at which a key had this value when it was taken over from there.
     pub(super) fn origins(&self, key: &Key, value: u64) -> impl Iterator<Item = (u64, Known)> {
         let known = self.known.iter();
         known
             .filter(move |(_, of, known)| of == key && known.value == value)
             .map(|(origin, _, known)| (*origin, *known))
-    }
-
-    /// Whether the value of a field came from another place of the row, where nobody knows what is written here.
-    pub(crate) fn is_carried(&self, field: &FieldName) -> bool {
-        let key = Key::Register(field.clone());
-        let value = self.hash_of(&key);
-        self.origins(&key, value).next().is_some()
     }
 
     /// What writers have added here.

@@ -84,8 +84,7 @@ impl OwnWrites {
         let mut views: HashMap<u32, Option<Document>> = HashMap::new();
         let mut lost = Vec::new();
         fields.retain(|(moves, field), (operation, ours)| {
-            let instance = row.instance(*moves);
-            let view = || instance.and_then(Instance::view);
+            let view = || row.instance(*moves).and_then(Instance::view);
             let document = views.entry(*moves).or_insert_with(view);
             let theirs = document.as_ref().and_then(|document| document.get(field));
             if theirs == Some(ours) {
@@ -94,9 +93,9 @@ impl OwnWrites {
             let by = document.is_some().then_some(field);
             let seen = ID::new(writer, *operation);
             // What somebody wrote where the row was before was written without knowing ours, whatever was known by the one who took it over.
-            let is_carried =
-                document.is_some() && instance.is_some_and(|instance| instance.is_carried(field));
-            if is_carried || shard.is_written_blindly((name, *moves, by), seen, (before, searched)) {
+            let is_taken_over =
+                document.is_some() && shard.is_taken_over((name, *moves, field), (before, searched));
+            if is_taken_over || shard.is_written_blindly((name, *moves, by), seen, (before, searched)) {
                 lost.push(OverwrittenField {
                     field: field.clone(),
                     ours: ours.clone(),

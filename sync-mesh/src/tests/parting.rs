@@ -21,7 +21,12 @@ use super::{
     restoring::make_old,
     wire::{device_of, wire},
 };
-use crate::{Interest, MeshStore, limits::MESSAGES_WAITING, link::carry, message::Message};
+use crate::{
+    Interest, MeshStore,
+    limits::{INTENT_OPERATIONS_MAX, MESSAGES_WAITING, PARTITIONS_MAX},
+    link::carry,
+    message::Message,
+};
 
 fn branch(name: &str) -> Interest {
     let interest = Interest::everything().partition("stocks", [("branchId", name)]);
@@ -315,6 +320,50 @@ async fn what_carried_values_replace_is_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_somebody_sets_back_on_purpose_is_no_loss() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut one = Till::open(directory.path(), 1, Interest::everything()).await;
+    let mut other = Till::open(directory.path(), 2, Interest::everything()).await;
+    one.apply("s", Action::Insert(stock("s", "b1"))).await;
+    let tasks = wire(&one.store, &other.store);
+    until("it arrives", async || other.document("s").await.is_some()).await;
+    even(&one.store, &other.store).await;
+    disconnect(tasks).await;
+    let mut observation = one
+        .store
+        .observe(&BRANCH_STOCK, &Query::all(), None)
+        .await
+        .expect("it is observed");
+    one.apply("s", set("branchId", "b2")).await;
+    other.apply("s", set("note", "late")).await;
+    let tasks = wire(&one.store, &other.store);
+    let note = async |till: &Till| till.field("s", "note").await;
+    for till in [&one, &other] {
+        until("it is carried over", async || {
+            note(till).await == Some("late".into()) && till.field("s", "branchId").await == Some("b2".into())
+        })
+        .await;
+    }
+    even(&one.store, &other.store).await;
+    one.apply("s", set("note", "ours")).await;
+    until("the other one knows it", async || {
+        note(&other).await == Some("ours".into())
+    })
+    .await;
+    // The value that was carried over once.
+    other.apply("s", set("note", "late")).await;
+    until("it is back", async || note(&one).await == Some("late".into())).await;
+    one.apply("last", Action::Insert(stock("last", "b2"))).await;
+    until("all of it was told", async || {
+        let news = observation.next().await.expect("it goes on");
+        assert!(news.overwritten.is_empty(), "{:?}", news.overwritten);
+        news.changes.iter().any(|change| change.id == id("last"))
+    })
+    .await;
+    disconnect(tasks).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_delete_wins_over_a_move_that_did_not_know_it() {
     let (found, _) = at_once(vec![set("note", "ours"), add(1)], vec![Action::Delete], 0).await;
     assert_eq!(found, None);
@@ -412,4 +461,26 @@ async fn a_file_of_before_there_were_partitions_opens_and_its_rows_move_when_the
     let mine = Query::new(of("branchId").eq(param("branch"))).with("branch", "b2");
     let scan = till.store.scan(&BRANCH_STOCK, &mine).await.expect("it answers");
     assert_eq!(scan.ids.into_iter().collect::<Vec<_>>(), all);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_more_branches_than_there_is_room_for_are_taken_by_everybody() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let hub = Till::open(directory.path(), 1, Interest::everything()).await;
+    let till = Till::open(directory.path(), 2, branch("0")).await;
+    let rows: Vec<(DocumentId, Action)> = (0..=PARTITIONS_MAX)
+        .map(|n| n.to_string())
+        .map(|n| (id(&n), Action::Insert(stock(&n, &n))))
+        .collect();
+    for (number, rows) in (1..).zip(rows.chunks(INTENT_OPERATIONS_MAX)) {
+        write(&hub.store, batch(1, number), &BRANCH_STOCK, rows.to_vec()).await;
+    }
+    let tasks = wire(&hub.store, &till.store);
+    let beyond = PARTITIONS_MAX.to_string();
+    until("what had no room is sent to everybody", async || {
+        till.document("0").await.is_some() && till.document(&beyond).await.is_some()
+    })
+    .await;
+    assert_eq!(till.document("1").await, None);
+    disconnect(tasks).await;
 }

@@ -12,6 +12,7 @@ use super::{
 use crate::data::{
     encoding::{Decoded, decode},
     key::Key,
+    row::Row,
 };
 
 /// Operations among which the one that counts is looked for; beyond it the newest stands for it, which has seen the most.
@@ -32,7 +33,10 @@ pub(crate) struct FieldWrite {
 
 /// Of each editor, the newest of its operations after some version that set a key of a row. Read once for all rows of an import, because it takes as long as the operations are many.
 #[derive(Debug, Default)]
-pub(crate) struct Searched(HashMap<u64, HashMap<(String, String), i32>>);
+pub(crate) struct Searched(HashMap<u64, Newest>);
+
+/// By row and key, the newest operation that has set it.
+type Newest = HashMap<(String, String), i32>;
 
 /// One operation on a row.
 struct Written {
@@ -91,6 +95,32 @@ impl Shard {
         writes
     }
 
+    /// Whether the value of a field was taken over from another place of the row: by the last one who wrote it, who wrote next to it where it comes from. Somebody who sets the same value
+    /// himself, afterwards, means it. What was written after `before` is looked through.
+    pub(crate) fn is_taken_over(
+        &self,
+        (row, moves, field): (&str, u32, &FieldName),
+        (before, searched): (&VersionVector, &mut Searched),
+    ) -> bool {
+        let map = self.document.get_map(row);
+        let read = Row::of(&map);
+        let Some(instance) = read.instance(moves) else {
+            return false;
+        };
+        let key = Key::Register(field.clone());
+        let value = key.clone().at(moves).encode();
+        let Some(editor) = map.get_last_editor(&value) else {
+            return false;
+        };
+        let newest = self.newest(editor, before, searched);
+        let written = |key: &str| newest.and_then(|newest| newest.get(&(row.to_owned(), key.to_owned())));
+        instance.origins(&key, instance.hash_of(&key)).any(|(origin, _)| {
+            let known = Key::Known(origin, Box::new(key.clone())).at(moves).encode();
+            let is_later = written(&value).is_some() && written(&value) > written(&known);
+            map.get_last_editor(&known) == Some(editor) && !is_later
+        })
+    }
+
     /// Whether what stands in a field now (`None`: whether the row lives) was written, after `before`, by somebody who had not seen this operation.
     pub(crate) fn is_written_blindly(
         &self,
@@ -111,22 +141,31 @@ impl Shard {
         if editor == seen.peer || start >= end {
             return false;
         }
-        let newest = ID::new(editor, end - 1);
-        let written = (end - start <= SEARCHED_MAX)
-            .then(|| {
-                let newest = searched.0.entry(editor).or_insert_with(|| {
-                    let operations = operations(&self.document, IdSpan::new(editor, start, end));
-                    let newest = operations
-                        .into_iter()
-                        .map(|(operation, _, row, key, _)| ((row, key), operation));
-                    newest.collect()
-                });
-                let found = newest.get(&(row.to_owned(), key));
-                found.map(|operation| ID::new(editor, *operation))
-            })
-            .flatten()
-            .unwrap_or(newest);
+        let newest = self.newest(editor, before, searched);
+        let written = newest.and_then(|newest| newest.get(&(row.to_owned(), key)).copied());
+        let written = ID::new(editor, written.unwrap_or(end - 1));
         let past = self.document.frontiers_to_vv(&written.into());
         past.is_some_and(|past| count(&past, seen.peer) <= seen.counter)
+    }
+
+    /// Which keys of rows an editor has set after `before`, by the newest operation; `None` when they are none, or too many to be looked through.
+    fn newest<'a>(
+        &self,
+        editor: u64,
+        before: &VersionVector,
+        searched: &'a mut Searched,
+    ) -> Option<&'a Newest> {
+        let (start, end) = (count(before, editor), count(&self.version(), editor));
+        let is_searched = start < end && end - start <= SEARCHED_MAX;
+        is_searched.then(|| {
+            let newest = searched.0.entry(editor).or_insert_with(|| {
+                let operations = operations(&self.document, IdSpan::new(editor, start, end));
+                let newest = operations
+                    .into_iter()
+                    .map(|(operation, _, row, key, _)| ((row, key), operation));
+                newest.collect()
+            });
+            &*newest
+        })
     }
 }
