@@ -22,6 +22,6 @@ pub(crate) use self::{
     name::{id_of, root_name},
     partition::{Partition, ShardKey},
     row::Row,
-    shard::{Chunk, Searched, Shard, ShardError},
+    shard::{Chunk, Searched, Shard, ShardError, Touched},
     update::Update,
 };

@@ -27,13 +27,14 @@ pub const WAITING_AT_ONCE: usize = 128;
 pub const FRAME_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// A frame of so many bytes is read on a thread of its own: what is shorter takes less than 0.2 ms.
 pub const READ_APART_BYTES: usize = 8 * 1024;
-/// Rows looked at for one report to an observer, about 10 ms: whatever else the store is asked waits meanwhile.
-pub const CHANGES_MAX: usize = 4096;
-/// Memory for rows that were read when they changed and wait for those who were told so, in bytes: about 30,000 of ten fields, by which the tables stay behind
+/// Rows looked at for one report to an observer, about 10 ms: whatever else the store is asked waits meanwhile. As many as are fetched at once.
+pub const CHANGES_MAX: usize = 4000;
+/// Memory for rows that were read when they changed and wait for those who were told so, in bytes: about 30,000 of ten fields, if the tables stay behind by so many
 /// during a first exchange. It is given back when there is nothing else to do.
 pub const READ_AHEAD_BYTES_MAX: usize = 24 * 1024 * 1024;
-/// Operations in one piece of an exchange: about 2,000 rows of ten fields, which take about 30 ms to merge.
-pub const CHUNK_OPERATIONS: usize = 20_000;
+/// Operations in one piece of an exchange: about 500 rows of ten fields, which take about 10 ms to merge. Whoever observes waits that long for the store, several times for each of its
+/// looks; with pieces of 2,000 rows the tables stayed behind by 40,000.
+pub const CHUNK_OPERATIONS: usize = 5_000;
 /// Bytes after which a piece of an exchange is halved, unless it is one write of one row: several pieces are on their way to each peer.
 pub const CHUNK_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Bytes of a snapshot in one frame.

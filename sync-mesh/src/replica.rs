@@ -33,7 +33,7 @@ use self::{
 };
 pub(crate) use self::{merging::Taken, reading::News};
 use crate::{
-    data::{Copies, Copy, Row, Shard, ShardKey},
+    data::{Copies, Copy, Row, Shard, ShardKey, Touched},
     disk::{Disk, Gaps, Life, Owner, StoredShard},
     error::{self, OpenError},
     index::{Index, Touch},
@@ -281,7 +281,7 @@ impl Replica {
             let (row, digest) = open.shard.read(name);
             let changed = open.index.changed(name);
             let ahead = changed.and_then(|position| self.read_ahead.get(position));
-            let is_read = ahead.is_none_or(|ahead| ahead.bytes() == row.bytes());
+            let is_read = ahead.is_none_or(|ahead| ahead.row.bytes() == row.bytes());
             open.index.digest_of(name) != Some(digest) || !is_read
         };
         let unsound = rows.filter(is_unsound);
@@ -376,18 +376,20 @@ impl Open {
     /// Notes which rows have just changed, and keeps what it reads of them.
     fn touch(
         &mut self,
-        names: impl IntoIterator<Item = SmolStr>,
+        rows: impl IntoIterator<Item = Touched>,
         (position, read_ahead): (&mut u64, &mut ReadAhead),
         own: bool,
     ) -> Vec<Touch> {
         self.version = self.shard.version();
         self.operations = count(&self.version);
         self.generation += 1;
-        let touches: Vec<Touch> = names
+        let touches: Vec<Touch> = rows
             .into_iter()
-            .map(|name| {
+            .map(|Touched { name, written }| {
                 *position += 1;
-                let (row, digest) = self.shard.read(&name);
+                // What was written is all of a row that is new.
+                let written = written.filter(|_| !self.index.contains(&name));
+                let (row, digest) = written.unwrap_or_else(|| self.shard.read(&name));
                 read_ahead.keep(*position, row);
                 let touch = Touch {
                     digest,

@@ -2,7 +2,7 @@
 //!
 //! Most rows have had one: then there is nothing but its instance. Not here: where the row lives when other documents have it, too (`copies`).
 
-use ditto_sync_core::{descriptor::ModelDescriptor, document::Document};
+use ditto_sync_core::document::Document;
 use loro::{LoroMap, LoroValue, ValueOrContainer};
 
 use super::{digest::Digest, instance::Instance, key::Key, partition::Partition};
@@ -16,6 +16,22 @@ pub(crate) struct Row {
     later: Vec<(u32, Instance)>,
     /// Where it is known to have gone: after how many moves, and to which partition.
     moved: Vec<(u32, Partition)>,
+}
+
+/// A row that is being read, and what it holds as a number.
+#[derive(Default)]
+struct Reading {
+    row: Row,
+    digest: Digest,
+}
+
+impl Reading {
+    fn add(&mut self, key: &str, value: ValueOrContainer) {
+        if let ValueOrContainer::Value(value) = value {
+            self.digest.add(key, &value);
+            self.row.read_entry(key, value);
+        }
+    }
 }
 
 impl Row {
@@ -32,14 +48,23 @@ impl Row {
 
     /// Reads the map of the row of this name, and what it holds as a number.
     pub(crate) fn with_digest(name: &str, map: &LoroMap) -> (Self, u64) {
-        let (mut row, mut digest) = (Self::default(), Digest::default());
-        map.for_each(|key, value| {
-            if let ValueOrContainer::Value(value) = value {
-                digest.add(key, &value);
-                row.read_entry(key, value);
-            }
-        });
-        (row, digest.of(name))
+        let mut reading = Reading::default();
+        map.for_each(|key, value| reading.add(key, value));
+        (reading.row, reading.digest.of(name))
+    }
+
+    /// The row of this name whose map has these entries, and what it holds as a number. Those without a value are not there.
+    pub(super) fn of_entries<K: AsRef<str>>(
+        name: &str,
+        entries: impl IntoIterator<Item = (K, Option<ValueOrContainer>)>,
+    ) -> (Self, u64) {
+        let mut reading = Reading::default();
+        for (key, value) in entries {
+            value
+                .into_iter()
+                .for_each(|value| reading.add(key.as_ref(), value));
+        }
+        (reading.row, reading.digest.of(name))
     }
 
     /// About how many bytes it takes in memory.
@@ -61,10 +86,9 @@ impl Row {
         self.later.is_empty() && self.moved.is_empty()
     }
 
-    /// The document that readers see, husks left out, of a row that [has stayed](Self::has_stayed) and is nowhere else.
-    pub(crate) fn document(&self, model: &ModelDescriptor) -> Option<Document> {
-        let view = self.first.view();
-        view.filter(|document| !model.is_husk(document))
+    /// The visible document, husk or not, of a row that [has stayed](Self::has_stayed) and is nowhere else.
+    pub(crate) fn view(&self) -> Option<Document> {
+        self.first.view()
     }
 
     /// What was written at each place that it has had here, by moves.

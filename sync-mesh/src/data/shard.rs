@@ -16,6 +16,7 @@ use std::sync::{
 use loro::{
     ContainerID, EventTriggerKind, ExportMode, ImportBlobMetadata, LoroDoc, LoroEncodeError, LoroError,
     Subscription, VersionVector,
+    event::{ContainerDiff, Diff},
 };
 use smol_str::SmolStr;
 
@@ -26,20 +27,29 @@ use super::{name::id_of, row::Row};
 /// One Loro document.
 pub(crate) struct Shard {
     document: LoroDoc,
-    /// Names of rows that imports have changed, filled by the callback.
-    touched: Arc<Mutex<Vec<String>>>,
+    /// What imports have changed, filled by the callback.
+    touched: Arc<Mutex<Vec<Touched>>>,
     /// Loro has panicked in it.
     broken: AtomicBool,
     _subscription: Subscription,
 }
 
 /// What an import did.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Imported {
-    /// The root names of the rows that changed; may repeat, and may be names that no device of ours has written.
-    pub(crate) touched: Vec<String>,
+    /// The rows that changed; may repeat, and may have names that no device of ours has written.
+    pub(crate) touched: Vec<Touched>,
     /// Some of it waits for updates that are not here. Loro keeps it, but what waits does not count as held.
     pub(crate) gap: bool,
+}
+
+/// A row that has changed.
+#[derive(Debug)]
+pub(crate) struct Touched {
+    /// The root name.
+    pub(crate) name: SmolStr,
+    /// What was written into it, if that is known, and what it is as a number: all of a row that was not there.
+    pub(crate) written: Option<(Row, u64)>,
 }
 
 /// Why a shard failed.
@@ -64,6 +74,26 @@ pub(crate) enum ShardError {
     /// A snapshot that was just made does not come back as it was.
     #[error("a snapshot does not hold what it was made of")]
     Snapshot,
+}
+
+impl Touched {
+    /// Of a row that has to be read to know what it holds.
+    pub(crate) fn unread(name: SmolStr) -> Self {
+        Self { name, written: None }
+    }
+
+    /// What Loro says of one container; `None` when it is no row.
+    fn of(diff: ContainerDiff<'_>) -> Option<Self> {
+        let ContainerID::Root { name, .. } = diff.target else {
+            return None;
+        };
+        let written = match diff.diff {
+            Diff::Map(map) => Some(Row::of_entries(name, map.updated)),
+            _ => None,
+        };
+        let name = SmolStr::from(name.as_str());
+        Some(Self { name, written })
+    }
 }
 
 impl Drop for Shard {
@@ -108,17 +138,14 @@ impl Shard {
     fn around(document: LoroDoc, peer: u64) -> Result<Self, ShardError> {
         document.set_peer_id(peer).map_err(ShardError::Write)?;
         let touched = Arc::new(Mutex::new(Vec::new()));
-        let names = Arc::clone(&touched);
+        let noted = Arc::clone(&touched);
         let subscription = document.subscribe_root(Arc::new(move |event| {
             if event.triggered_by != EventTriggerKind::Import {
                 return;
             }
             // Only pushes: a call on the document from here would wait for itself.
-            let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
-            names.extend(event.events.iter().filter_map(|diff| match diff.target {
-                ContainerID::Root { name, .. } => Some(name.to_string()),
-                ContainerID::Normal { .. } => None,
-            }));
+            let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
+            noted.extend(event.events.into_iter().filter_map(Touched::of));
         }));
         Ok(Self {
             document,

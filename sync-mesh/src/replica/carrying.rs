@@ -103,7 +103,7 @@ impl Replica {
         let changed = open.index.changed(name);
         let ahead = changed.and_then(|position| self.read_ahead.get(position));
         match ahead {
-            Some(row) => row.has_stayed(),
+            Some(ahead) => ahead.row.has_stayed(),
             None => open.shard.row(name).has_stayed(),
         }
     }

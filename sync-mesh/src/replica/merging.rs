@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 
 use super::{Open, Replica, random_peer};
 use crate::{
-    data::{Chunk, Shard, ShardError, ShardKey, Update, id_of},
+    data::{Chunk, Shard, ShardError, ShardKey, Touched, Update, id_of},
     disk::{Change, Replacement},
     error,
     limits::SHARDS_MAX,
@@ -68,13 +68,10 @@ impl Replica {
             return Ok(Taken::All(end.clone()));
         }
         // Whatever is no name of ours stays in the document and is shown to nobody.
-        let names = imported.touched.into_iter().filter(|name| id_of(name).is_some());
+        let rows = imported.touched.into_iter();
+        let rows = rows.filter(|touched| id_of(&touched.name).is_some());
         self.doubtful = true;
-        let rows = open.touch(
-            names.map(SmolStr::from),
-            (&mut self.position, &mut self.read_ahead),
-            false,
-        );
+        let rows = open.touch(rows, (&mut self.position, &mut self.read_ahead), false);
         let end = end.clone();
         let change = Change {
             shard: open.number,
@@ -186,7 +183,7 @@ impl Replica {
         let changed = differing(open);
         // Only the differences are changes, for those who observe.
         open.touch(
-            changed.iter().cloned(),
+            changed.iter().cloned().map(Touched::unread),
             (&mut self.position, &mut self.read_ahead),
             false,
         );

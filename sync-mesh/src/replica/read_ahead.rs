@@ -3,41 +3,63 @@
 //! Loro takes as long to read a row as to merge it. A row is found by the position of its newest change, so one that has changed again is never taken for what it
 //! is now. Whoever is late reads the row from its document.
 
-use std::collections::BTreeMap;
+use std::{cell::OnceCell, collections::BTreeMap};
+
+use ditto_sync_core::document::Document;
 
 use crate::{data::Row, limits::READ_AHEAD_BYTES_MAX};
 
 /// Rows by the position of their newest change when they were read.
 #[derive(Default)]
 pub(super) struct ReadAhead {
-    rows: BTreeMap<u64, Row>,
+    rows: BTreeMap<u64, Ahead>,
     bytes: usize,
+}
+
+/// A row as it was read.
+pub(super) struct Ahead {
+    pub(super) row: Row,
+    /// Its document, once somebody had to know whether it matches.
+    view: OnceCell<Option<Document>>,
+}
+
+impl Ahead {
+    /// See [`Row::view`].
+    pub(super) fn view(&self) -> Option<&Document> {
+        self.view.get_or_init(|| self.row.view()).as_ref()
+    }
+
+    /// The same for the last one who asks.
+    pub(super) fn into_view(self) -> Option<Document> {
+        self.view.into_inner().unwrap_or_else(|| self.row.view())
+    }
 }
 
 impl ReadAhead {
     /// Keeps a row that has changed at this position, and the newest of the others while there is room.
     pub(super) fn keep(&mut self, position: u64, row: Row) {
         self.bytes += row.bytes();
-        if let Some(former) = self.rows.insert(position, row) {
-            self.bytes -= former.bytes();
+        let view = OnceCell::new();
+        if let Some(former) = self.rows.insert(position, Ahead { row, view }) {
+            self.bytes -= former.row.bytes();
         }
         while self.bytes > READ_AHEAD_BYTES_MAX
             && let Some((_, oldest)) = self.rows.pop_first()
         {
-            self.bytes -= oldest.bytes();
+            self.bytes -= oldest.row.bytes();
         }
     }
 
     /// The row that has changed last at this position.
-    pub(super) fn get(&self, position: u64) -> Option<&Row> {
+    pub(super) fn get(&self, position: u64) -> Option<&Ahead> {
         self.rows.get(&position)
     }
 
     /// The same for the last one who asks for it.
-    pub(super) fn take(&mut self, position: u64) -> Option<Row> {
-        let row = self.rows.remove(&position)?;
-        self.bytes -= row.bytes();
-        Some(row)
+    pub(super) fn take(&mut self, position: u64) -> Option<Ahead> {
+        let ahead = self.rows.remove(&position)?;
+        self.bytes -= ahead.row.bytes();
+        Some(ahead)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -69,7 +91,10 @@ mod tests {
         ahead.keep(1, row(10));
         ahead.keep(2, row(20));
         assert!(ahead.get(1).is_some());
-        assert_eq!(ahead.take(2).map(|row| row.bytes()), Some(row(20).bytes()));
+        assert_eq!(
+            ahead.take(2).map(|ahead| ahead.row.bytes()),
+            Some(row(20).bytes())
+        );
         assert!(ahead.take(2).is_none());
         assert_eq!(ahead.bytes, row(10).bytes());
         ahead.clear();

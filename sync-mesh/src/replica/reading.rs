@@ -1,5 +1,7 @@
 //! What the app reads, and is told of changes.
 
+use std::borrow::Cow;
+
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
     document::Document,
@@ -49,10 +51,13 @@ impl Replica {
         drop(holding);
         let key = open.key.clone();
         match self.read_ahead.take(position).filter(|_| is_alone) {
-            Some(row) if row.has_stayed() => return row.document(model),
-            Some(row) => self
+            Some(ahead) if ahead.row.has_stayed() => {
+                let view = ahead.into_view();
+                return view.filter(|document| !model.is_husk(document));
+            }
+            Some(ahead) => self
                 .find(&key)
-                .map(|open| Copies::one(self.copy_in(open, row)))
+                .map(|open| Copies::one(self.copy_in(open, ahead.row)))
                 .unwrap_or_default(),
             None => self.copies(model.collection(), name),
         }
@@ -65,15 +70,20 @@ impl Replica {
         model: &ModelDescriptor,
         (name, position): (&str, u64),
         open: &Open,
-    ) -> Option<Document> {
-        if self.is_elsewhere(name, open) {
-            return self.copies(model.collection(), name).document(model);
-        }
-        match self.read_ahead.get(position) {
-            Some(row) if row.has_stayed() => row.document(model),
-            Some(row) => Copies::one(self.copy_in(open, row.clone())).document(model),
-            None => Copies::one(self.copy_in(open, open.shard.row(name))).document(model),
-        }
+    ) -> Option<Cow<'_, Document>> {
+        let copies = if self.is_elsewhere(name, open) {
+            self.copies(model.collection(), name)
+        } else {
+            match self.read_ahead.get(position) {
+                Some(ahead) if ahead.row.has_stayed() => {
+                    let view = ahead.view().map(Cow::Borrowed);
+                    return view.filter(|document| !model.is_husk(document));
+                }
+                Some(ahead) => Copies::one(self.copy_in(open, ahead.row.clone())),
+                None => Copies::one(self.copy_in(open, open.shard.row(name))),
+            }
+        };
+        copies.document(model).map(Cow::Owned)
     }
 
     /// Whether another document has something of this row.

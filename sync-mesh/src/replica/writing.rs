@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 
 use super::{Open, Replica};
 use crate::{
-    data::{Author, Copies, Entries, Partition, Plan, Shard, ShardKey, Slot, root_name},
+    data::{Author, Copies, Entries, Partition, Plan, Shard, ShardKey, Slot, Touched, root_name},
     disk::Change,
     error,
     index::Index,
@@ -152,8 +152,8 @@ impl Replica {
                 Ok(())
             })
             .map_err(error::failed("write to its documents"))?;
-        let names = group.iter().map(|write| write.name.clone());
-        let rows = open.touch(names, (&mut self.position, &mut self.read_ahead), true);
+        let rows = group.iter().map(|write| Touched::unread(write.name.clone()));
+        let rows = open.touch(rows, (&mut self.position, &mut self.read_ahead), true);
         Ok(Change {
             shard: open.number,
             update,
