@@ -16,13 +16,16 @@ use std::{
 use ditto_sync_core::intent::{BatchId, ReplicaId};
 use smol_str::SmolStr;
 use sqlx::{
-    ConnectOptions, SqliteConnection,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous},
+    Arguments, ConnectOptions, SqliteConnection,
+    error::BoxDynError,
+    sqlite::{
+        SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous,
+    },
 };
 
 pub(crate) use self::life::{Gaps, Life, is_lost};
 use self::{
-    durability::{Durability, reserve},
+    durability::{Durability, RESERVE, Script, reserve},
     layout::LAYOUT,
 };
 use crate::{
@@ -31,12 +34,15 @@ use crate::{
     interest::Interest,
 };
 
+/// Appends an update to the log of its shard.
+const APPEND: &str = "INSERT INTO log (shard, bytes, rows) VALUES (?, ?, ?);";
+
 /// The open file. Nobody else has it: it is locked until it is closed.
 pub(crate) struct Disk {
     file: PathBuf,
     connection: SqliteConnection,
-    /// What a commit is good for as the connection is set.
-    durability: Durability,
+    /// What a commit is good for as the connection is set; `None` when that is not certain.
+    durability: Option<Durability>,
     /// Everything that was written survives a power loss.
     synced: bool,
     /// Positions up to here are taken, also after a power loss.
@@ -156,7 +162,7 @@ impl Disk {
         let mut disk = Self {
             file: file.to_owned(),
             connection,
-            durability: Durability::Synced,
+            durability: Some(Durability::Synced),
             synced: true,
             reserved: 0,
             #[cfg(test)]
@@ -198,20 +204,8 @@ impl Disk {
         };
         // From the first statement on; a sync that fails leaves it so.
         self.synced = false;
-        let mut transaction = self.begin(durability).await?;
-        log(&mut transaction, changes).await?;
-        if let Some(batch) = batch {
-            sqlx::query(
-                "INSERT INTO batch (replica, sequence) VALUES (?, ?)
-                 ON CONFLICT (replica) DO UPDATE SET sequence = excluded.sequence",
-            )
-            .bind(batch.replica.to_bytes().as_slice())
-            .bind(batch.sequence.cast_signed())
-            .execute(&mut *transaction)
+        self.at_once(durability, to_save(changes, batch, reserved)?)
             .await?;
-        }
-        reserve(&mut transaction, reserved).await?;
-        transaction.commit().await?;
         self.reserved = reserved.unwrap_or(self.reserved);
         self.synced = durability == Durability::Synced;
         Ok(())
@@ -346,19 +340,48 @@ impl Disk {
     }
 }
 
+/// What keeps all of this.
+fn to_save(changes: &[Change], batch: Option<BatchId>, reserved: Option<u64>) -> Result<Script, DiskError> {
+    let mut script = APPEND.repeat(changes.len());
+    let mut arguments = SqliteArguments::default();
+    let mut bind = || -> Result<(), BoxDynError> {
+        for change in changes {
+            arguments.add(change.shard)?;
+            arguments.add(change.update.as_slice())?;
+            arguments.add(rows(change))?;
+        }
+        if let Some(batch) = batch {
+            script += "INSERT INTO batch (replica, sequence) VALUES (?, ?)
+                 ON CONFLICT (replica) DO UPDATE SET sequence = excluded.sequence;";
+            arguments.add(batch.replica.to_bytes().as_slice())?;
+            arguments.add(batch.sequence.cast_signed())?;
+        }
+        if let Some(position) = reserved {
+            script += RESERVE;
+            arguments.add(position.cast_signed())?;
+        }
+        Ok(())
+    };
+    bind().map_err(sqlx::Error::Encode)?;
+    Ok((script, arguments))
+}
+
 /// Appends updates to the logs of their shards.
 async fn log(connection: &mut SqliteConnection, changes: &[Change]) -> Result<(), DiskError> {
     for change in changes {
-        let rows =
-            postcard::to_extend(&change.rows, Vec::new()).expect("a growing buffer takes every list of rows");
-        sqlx::query("INSERT INTO log (shard, bytes, rows) VALUES (?, ?, ?)")
+        sqlx::query(APPEND)
             .bind(change.shard)
             .bind(&change.update)
-            .bind(rows)
+            .bind(rows(change))
             .execute(&mut *connection)
             .await?;
     }
     Ok(())
+}
+
+/// What a change did to the index, encoded.
+fn rows(change: &Change) -> Vec<u8> {
+    postcard::to_extend(&change.rows, Vec::new()).expect("a growing buffer takes every list of rows")
 }
 
 /// SQLITE_BUSY and SQLITE_LOCKED at the start mean that somebody else has the file.

@@ -4,12 +4,15 @@
 //! to the app before it is synced, and synced before a peer is told that it is here. So positions that observers were told may be lost; they are never used again, and a
 //! cursor among them is known for what it is (`life`).
 
-use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
+use sqlx::{AssertSqlSafe, Connection, Sqlite, SqliteConnection, Transaction, sqlite::SqliteArguments};
 
 use super::{Disk, DiskError};
 
 /// Positions that are taken at a time, so that most changes need not write how many are.
 pub(super) const RESERVED: u64 = 1 << 20;
+
+/// Takes all positions up to this one.
+pub(super) const RESERVE: &str = "UPDATE store SET position = ?;";
 
 /// What a commit is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,25 +23,61 @@ pub(crate) enum Durability {
     Written,
 }
 
+impl Durability {
+    /// What a connection is told before a transaction.
+    fn level(self) -> &'static str {
+        match self {
+            Self::Synced => "PRAGMA synchronous = FULL;",
+            Self::Written => "PRAGMA synchronous = NORMAL;",
+        }
+    }
+}
+
+/// Statements, each of which ends with a semicolon, and the values of their parameters in their order.
+pub(super) type Script = (String, SqliteArguments);
+
 impl Disk {
     /// A transaction whose commit is good for this.
     pub(super) async fn begin(
         &mut self,
         durability: Durability,
     ) -> Result<Transaction<'_, Sqlite>, DiskError> {
-        if self.durability != durability {
-            let level = match durability {
-                Durability::Synced => "PRAGMA synchronous = FULL",
-                Durability::Written => "PRAGMA synchronous = NORMAL",
-            };
+        if self.durability != Some(durability) {
+            let level = durability.level();
             sqlx::raw_sql(level).execute(&mut self.connection).await?;
-            self.durability = durability;
+            self.durability = Some(durability);
         }
         #[cfg(test)]
         {
             self.syncs += u64::from(durability == Durability::Synced);
         }
         Ok(self.connection.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// Carries out statements as one transaction whose commit is good for this. All of them with one trip to the thread of the connection and back: a trip takes
+    /// longer than a small statement, and somebody waits for a row.
+    pub(super) async fn at_once(
+        &mut self,
+        durability: Durability,
+        (statements, arguments): Script,
+    ) -> Result<(), DiskError> {
+        let is_set = self.durability == Some(durability);
+        let level = if is_set { "" } else { durability.level() };
+        // Until all of it was carried out nobody knows.
+        self.durability = None;
+        let script = format!("{level} BEGIN IMMEDIATE; {statements} COMMIT;");
+        let script = sqlx::query_with(AssertSqlSafe(script), arguments);
+        if let Err(error) = script.execute(&mut self.connection).await {
+            // Fails where SQLite has done so itself.
+            let _ = sqlx::raw_sql("ROLLBACK").execute(&mut self.connection).await;
+            return Err(error.into());
+        }
+        self.durability = Some(durability);
+        #[cfg(test)]
+        {
+            self.syncs += u64::from(durability == Durability::Synced);
+        }
+        Ok(())
     }
 
     #[cfg(test)]
@@ -61,12 +100,10 @@ impl Disk {
         if self.synced {
             return Ok(());
         }
-        let mut transaction = self.begin(Durability::Synced).await?;
         // SQLite does not sync when nothing changes.
-        sqlx::query("UPDATE store SET syncs = syncs + 1")
-            .execute(&mut *transaction)
+        let script = "UPDATE store SET syncs = syncs + 1;".to_owned();
+        self.at_once(Durability::Synced, (script, SqliteArguments::default()))
             .await?;
-        transaction.commit().await?;
         self.synced = true;
         Ok(())
     }
@@ -78,10 +115,60 @@ pub(super) async fn reserve(
     position: Option<u64>,
 ) -> Result<(), DiskError> {
     if let Some(position) = position {
-        sqlx::query("UPDATE store SET position = ?")
+        sqlx::query(RESERVE)
             .bind(position.cast_signed())
             .execute(connection)
             .await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Owner;
+
+    async fn open(directory: &std::path::Path) -> Disk {
+        let owner = Owner {
+            store: "store".into(),
+            peer: 1,
+            mesh: "tests".to_owned(),
+            key: [1; 32],
+            secret: [2; 32],
+            shared: false,
+        };
+        let disk = Disk::open(&directory.join("mesh.sqlite"), owner).await;
+        disk.expect("a file opens")
+    }
+
+    async fn number(disk: &mut Disk, query: &'static str) -> i64 {
+        let number = sqlx::query_scalar(query).fetch_one(&mut disk.connection).await;
+        number.expect("it is one number")
+    }
+
+    fn script(text: &str) -> Script {
+        (text.to_owned(), SqliteArguments::default())
+    }
+
+    #[tokio::test]
+    async fn what_fails_halfway_leaves_nothing_and_what_follows_is_as_durable_as_it_says() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut disk = open(directory.path()).await;
+        let broken = script("UPDATE store SET syncs = 7; INSERT INTO nowhere VALUES (1);");
+        let outcome = disk.at_once(Durability::Written, broken).await;
+        assert!(outcome.is_err(), "there is no such table");
+        assert_eq!(number(&mut disk, "SELECT syncs FROM store").await, 0);
+        for (durability, level) in [(Durability::Synced, 2), (Durability::Written, 1)] {
+            let right = script("UPDATE store SET syncs = syncs + 1;");
+            disk.at_once(durability, right)
+                .await
+                .expect("no transaction is left open");
+            assert_eq!(number(&mut disk, "PRAGMA synchronous").await, level);
+        }
+        assert_eq!(number(&mut disk, "SELECT syncs FROM store").await, 2);
+        let transaction = disk.begin(Durability::Synced).await;
+        let rolled_back = transaction.expect("nothing is open").rollback().await;
+        rolled_back.expect("it can be taken back");
+        assert_eq!(number(&mut disk, "PRAGMA synchronous").await, 2);
+    }
 }
