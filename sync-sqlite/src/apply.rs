@@ -26,7 +26,7 @@ use crate::{
     known::{KnownWrite, id_key},
     native::Native,
     quarantine::{self, Record},
-    state::{Fault, Memory, Session, on_native},
+    state::{FLUSH_ROWS, Fault, Memory, Session, on_native},
 };
 
 const ACTION: &str = "apply changes from the store";
@@ -160,12 +160,12 @@ impl<'a> Applying<'a> {
     async fn begin(&mut self, memory: &mut Memory) -> Result<Transaction<'a>, RepositoryError> {
         self.wrote = false;
         let begin = (ACTION, Durability::Normal);
-        let mut transaction = self.session.begin(self.writer, memory, begin).await?;
-        on_native(&mut transaction, ACTION, |native| {
+        let first = |native: &Native<'_>, _: &mut Memory| {
             // Ends with the transaction. Rows come in any order, and a failure at once would name the wrong one.
             Ok(native.execute("PRAGMA defer_foreign_keys = ON")?)
-        })
-        .await?;
+        };
+        let begun = self.session.begin_with(self.writer, memory, begin, first);
+        let (transaction, ()) = begun.await?;
         Ok(transaction)
     }
 
@@ -211,7 +211,7 @@ impl<'a> Applying<'a> {
         transaction: &mut Transaction<'_>,
         memory: &mut Memory,
     ) -> Result<(), RepositoryError> {
-        let mut hopeful = !self.applied.changed.is_empty();
+        let mut hopeful = !self.applied.changed.is_empty() && !self.deferred.is_empty();
         while hopeful {
             let deferred = std::mem::take(&mut self.deferred);
             let (retried, hopeless): (Vec<_>, Vec<_>) =
@@ -231,6 +231,9 @@ impl<'a> Applying<'a> {
         transaction: &mut Transaction<'_>,
         memory: &mut Memory,
     ) -> Result<(), RepositoryError> {
+        if self.deferred.is_empty() {
+            return Ok(());
+        }
         let mut failed = std::mem::take(&mut self.deferred).into_iter();
         on_native(transaction, ACTION, |native| {
             failed.try_for_each(|(work, failure)| self.keep(native, memory, (work, failure)))
@@ -285,9 +288,11 @@ impl<'a> Applying<'a> {
     ) -> Result<(), RepositoryError> {
         self.forget_vanished(memory);
         self.wrote |= on_native(&mut transaction, ACTION, |native| {
-            memory
-                .persisted
-                .set_marks(native, self.session.models(), self.batch.marks)
+            let models = self.session.models();
+            let marked = memory.persisted.set_marks(native, models, self.batch.marks)?;
+            // On the same trip; what is left goes with the commit.
+            memory.flush_known(native, models, FLUSH_ROWS)?;
+            Ok(marked)
         })
         .await?;
         self.finish(transaction, memory).await

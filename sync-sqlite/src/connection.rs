@@ -105,6 +105,16 @@ impl Reader {
         self.slot.begin(Start::Read, context, None).await
     }
 
+    /// Reads outside of a transaction, with one trip to the thread of the connection where a transaction takes three: each statement sees a state of its own. `None` when there is no
+    /// connection yet or something fails: whoever begins a transaction then learns what it is.
+    ///
+    /// Cancellation safe.
+    pub(crate) async fn glance<T>(&self, step: impl FnOnce(&Native<'_>) -> Option<T>) -> Option<T> {
+        let mut connection = self.slot.connection.lock().await;
+        let native = Native::lock(connection.as_mut()?).await.ok()?;
+        step(&native)
+    }
+
     /// Closes the connection, if it is open. The next [`begin`](Self::begin) opens another one.
     pub(crate) async fn close(&self) {
         self.slot.close().await;

@@ -15,7 +15,7 @@ use ditto_sync_core::{
 
 use crate::{
     codec::{self, RawRecord, RowName},
-    connection::{Durability, Reader, Writer},
+    connection::{Durability, Reader, Transaction, Writer},
     feed,
     known::id_key,
     native::{Native, NativeError, Statement},
@@ -45,40 +45,23 @@ pub(crate) async fn draft(
     }
     let all: Vec<_> = (0..session.models().len()).collect();
     session.load_known(reader, &mut memory, &all).await?;
-    let mut transaction = session
-        .begin(writer, &mut memory, (ACTION, Durability::Full))
-        .await?;
-    assert!(
-        memory.persisted.in_flight.is_none(),
-        "an intent is drafted when none is in flight"
-    );
     let mut drafting = Drafting::new(session, request);
-    for &model in session.order() {
-        let mut after = Some(i64::MIN);
-        while let Some(position) = after {
-            let step = |native: &Native<'_>| drafting.dirty_rows(native, &mut memory, (model, position));
-            after = on_native(&mut transaction, ACTION, step).await?;
-            tokio::task::yield_now().await;
-        }
-    }
-    if !request.seed.is_empty() {
-        let mut slices = 0;
-        for &model in session.order() {
-            while !drafting.is_full() && slices < SEEDING_SLICES_MAX {
-                slices += 1;
-                let step = |native: &Native<'_>| drafting.unmet_rows(native, &mut memory, model);
-                if !on_native(&mut transaction, ACTION, step).await? {
-                    break;
-                }
-                tokio::task::yield_now().await;
-            }
-        }
-        drafting.draft.more |= slices == SEEDING_SLICES_MAX;
-    }
-    let (draft, wrote) = on_native(&mut transaction, ACTION, |native| {
-        drafting.finish(native, &mut memory)
-    })
-    .await?;
+    let first = |native: &Native<'_>, memory: &mut Memory| {
+        assert!(
+            memory.persisted.in_flight.is_none(),
+            "an intent is drafted when none is in flight"
+        );
+        let more = drafting.slice(native, memory)?;
+        let is_all = !more && request.seed.is_empty();
+        let finished = is_all.then(|| drafting.finish(native, memory)).transpose()?;
+        Ok((more, finished))
+    };
+    let what = (ACTION, Durability::Full);
+    let (mut transaction, (more, finished)) = session.begin_with(writer, &mut memory, what, first).await?;
+    let (draft, wrote) = match finished {
+        Some(finished) => finished,
+        None => drafting.go_on(&mut transaction, &mut memory, more).await?,
+    };
     if wrote {
         session.commit(transaction, &mut memory, ACTION).await?;
     } else {
@@ -140,6 +123,8 @@ fn unsent_rows(memory: &ModelMemory) -> usize {
 struct Drafting<'a> {
     session: &'a Session,
     request: DraftRequest<'a>,
+    /// Where the search for dirty rows stands: at which model, and behind which entry.
+    at: (usize, i64),
     operations: Vec<Operation>,
     /// Of them, how many leave their row clean.
     covering: usize,
@@ -172,6 +157,7 @@ impl<'a> Drafting<'a> {
         Self {
             session,
             request,
+            at: (0, i64::MIN),
             operations: Vec::new(),
             covering: 0,
             passed_over: 0,
@@ -187,6 +173,58 @@ impl<'a> Drafting<'a> {
 
     fn is_full(&self) -> bool {
         self.operations.len() >= self.request.operations_max
+    }
+
+    /// Looks at dirty rows where it stopped the last time, parents first; whether there may be more.
+    fn slice(&mut self, native: &Native<'_>, memory: &mut Memory) -> Result<bool, Fault> {
+        while let Some(&model) = self.session.order().get(self.at.0) {
+            match self.dirty_rows(native, memory, (model, self.at.1))? {
+                Some(after) => {
+                    self.at.1 = after;
+                    return Ok(true);
+                }
+                None => self.at = (self.at.0 + 1, i64::MIN),
+            }
+        }
+        Ok(false)
+    }
+
+    /// The rest of a draft that is more than one slice.
+    async fn go_on(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        memory: &mut Memory,
+        mut more: bool,
+    ) -> Result<(Draft, bool), RepositoryError> {
+        while more {
+            tokio::task::yield_now().await;
+            more = on_native(transaction, ACTION, |native| self.slice(native, memory)).await?;
+        }
+        if !self.request.seed.is_empty() {
+            self.seed(transaction, memory).await?;
+        }
+        on_native(transaction, ACTION, |native| self.finish(native, memory)).await
+    }
+
+    /// Looks for rows that were never sent.
+    async fn seed(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        memory: &mut Memory,
+    ) -> Result<(), RepositoryError> {
+        let mut slices = 0;
+        for &model in self.session.order() {
+            while !self.is_full() && slices < SEEDING_SLICES_MAX {
+                slices += 1;
+                let step = |native: &Native<'_>| self.unmet_rows(native, memory, model);
+                if !on_native(transaction, ACTION, step).await? {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        self.draft.more |= slices == SEEDING_SLICES_MAX;
+        Ok(())
     }
 
     /// Looks at the dirty rows of `model` whose first entry lies behind `after`; where to go on.
@@ -314,7 +352,7 @@ impl<'a> Drafting<'a> {
     }
 
     /// Writes the intent; the draft, and whether anything was written at all.
-    fn finish(mut self, native: &Native<'_>, memory: &mut Memory) -> Result<(Draft, bool), Fault> {
+    fn finish(&mut self, native: &Native<'_>, memory: &mut Memory) -> Result<(Draft, bool), Fault> {
         let models = self.session.models().iter().zip(&memory.models);
         let unsent: usize = models
             .filter(|(sql, _)| sql.model.direction().sends())
@@ -328,13 +366,13 @@ impl<'a> Drafting<'a> {
             };
             let intent = Intent {
                 batch,
-                operations: self.operations,
+                operations: std::mem::take(&mut self.operations),
             };
             memory.persisted.put_in_flight(native, &intent)?;
             self.draft.intent = Some(intent);
             self.wrote = true;
         }
-        Ok((self.draft, self.wrote))
+        Ok((std::mem::take(&mut self.draft), self.wrote))
     }
 }
 

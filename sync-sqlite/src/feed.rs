@@ -14,8 +14,9 @@ use ditto_sync_core::{
 
 use crate::{
     connection::{Durability, Reader, Writer},
+    native::Native,
     outbox,
-    state::{Memory, Session, on_native},
+    state::{Fault, Memory, Session, on_native},
 };
 
 const ACTION: &str = "look which rows have changed";
@@ -123,8 +124,7 @@ pub(crate) async fn has_news(
     action: &'static str,
 ) -> Result<bool, RepositoryError> {
     let doubtful = memory.is_doubtful();
-    let mut transaction = reader.begin(action).await?;
-    let news = on_native(&mut transaction, action, |native| {
+    let look = |native: &Native<'_>| -> Result<bool, Fault> {
         for (sql, memory) in session.models().iter().zip(&memory.models) {
             let newest = outbox::newest(native, sql)?;
             let seen = memory.outbox.newest_seen().filter(|_| !doubtful);
@@ -133,8 +133,12 @@ pub(crate) async fn has_news(
             }
         }
         Ok(false)
-    })
-    .await?;
+    };
+    if let Some(news) = reader.glance(|native| look(native).ok()).await {
+        return Ok(news);
+    }
+    let mut transaction = reader.begin(action).await?;
+    let news = on_native(&mut transaction, action, look).await?;
     transaction.rollback().await?;
     Ok(news)
 }

@@ -30,7 +30,7 @@ use crate::{
 /// Rows handled in one go before the task yields: about half a millisecond.
 pub(crate) const SLICE_ROWS: usize = 256;
 /// Known-set changes written in one go; they are much cheaper than rows.
-const FLUSH_ROWS: usize = 16_384;
+pub(crate) const FLUSH_ROWS: usize = 16_384;
 
 /// A prepared database, until the next prepare.
 #[derive(Debug)]
@@ -169,15 +169,29 @@ impl Session {
         &self,
         writer: &'w Writer,
         memory: &mut Memory,
-        (action, durability): (&'static str, Durability),
+        what: (&'static str, Durability),
     ) -> Result<Transaction<'w>, RepositoryError> {
+        let (transaction, ()) = self.begin_with(writer, memory, what, |_, _| Ok(())).await?;
+        Ok(transaction)
+    }
+
+    /// The same with a first step in it, which takes no trip of its own to the thread of the connection: for a small transaction trips are most of the time, and
+    /// somebody waits for a row.
+    pub(crate) async fn begin_with<'w, T>(
+        &self,
+        writer: &'w Writer,
+        memory: &mut Memory,
+        (action, durability): (&'static str, Durability),
+        first: impl FnOnce(&Native<'_>, &mut Memory) -> Result<T, Fault>,
+    ) -> Result<(Transaction<'w>, T), RepositoryError> {
         let mut transaction = writer.begin(action, durability).await?;
         memory.enter();
-        on_native(&mut transaction, action, |native| {
-            memory.catch_up(native, &self.models)
-        })
-        .await?;
-        Ok(transaction)
+        let outcome = on_native(&mut transaction, action, |native| {
+            memory.catch_up(native, &self.models)?;
+            first(native, memory)
+        });
+        let outcome = outcome.await?;
+        Ok((transaction, outcome))
     }
 
     /// Commits what a transaction did, its known-set changes with it.
@@ -189,7 +203,9 @@ impl Session {
     ) -> Result<(), RepositoryError> {
         let flush =
             |native: &Native<'_>, memory: &mut Memory| memory.flush_known(native, &self.models, FLUSH_ROWS);
-        while on_native(&mut transaction, action, |native| flush(native, memory)).await? {
+        while memory.has_known_to_flush()
+            && on_native(&mut transaction, action, |native| flush(native, memory)).await?
+        {
             tokio::task::yield_now().await;
         }
         memory.commit(transaction).await

@@ -284,7 +284,12 @@ impl Memory {
             known::append(native, &sql.known, writes)?;
         }
         self.known_written += slice.len();
-        Ok(self.known_written < self.known_writes.len())
+        Ok(self.has_known_to_flush())
+    }
+
+    /// Whether known-set changes are not in the transaction yet.
+    pub(crate) fn has_known_to_flush(&self) -> bool {
+        self.known_written < self.known_writes.len()
     }
 
     /// Commits, and believes in what the transaction did.
