@@ -93,6 +93,23 @@ impl Till {
     async fn field(&self, name: &str, field: &str) -> Option<Value> {
         self.document(name).await?.remove(field)
     }
+
+    async fn observe(&self) -> impl Observation + use<> {
+        let observation = self.store.observe(&BRANCH_STOCK, &Query::all(), None).await;
+        observation.expect("it is observed")
+    }
+}
+
+/// Two that take everything, both of which hold the row "s" of the branch "b1", without a connection.
+async fn two_that_hold_a_row(directory: &Path) -> (Till, Till) {
+    let mut one = Till::open(directory, 1, Interest::everything()).await;
+    let other = Till::open(directory, 2, Interest::everything()).await;
+    one.apply("s", Action::Insert(stock("s", "b1"))).await;
+    let tasks = wire(&one.store, &other.store);
+    until("it arrives", async || other.document("s").await.is_some()).await;
+    even(&one.store, &other.store).await;
+    disconnect(tasks).await;
+    (one, other)
 }
 
 /// Everything that was said to the second of two stores that are connected.
@@ -260,11 +277,7 @@ async fn at_once(
     for task in tasks {
         disconnect(task).await;
     }
-    let mut observation = mover
-        .store
-        .observe(&BRANCH_STOCK, &Query::all(), None)
-        .await
-        .expect("it is observed");
+    let mut observation = mover.observe().await;
     mover.apply("s", set("branchId", "b2")).await;
     for action in moved {
         mover.apply("s", action).await;
@@ -322,18 +335,8 @@ async fn what_carried_values_replace_is_reported() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_value_that_somebody_sets_back_on_purpose_is_no_loss() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut one = Till::open(directory.path(), 1, Interest::everything()).await;
-    let mut other = Till::open(directory.path(), 2, Interest::everything()).await;
-    one.apply("s", Action::Insert(stock("s", "b1"))).await;
-    let tasks = wire(&one.store, &other.store);
-    until("it arrives", async || other.document("s").await.is_some()).await;
-    even(&one.store, &other.store).await;
-    disconnect(tasks).await;
-    let mut observation = one
-        .store
-        .observe(&BRANCH_STOCK, &Query::all(), None)
-        .await
-        .expect("it is observed");
+    let (mut one, mut other) = two_that_hold_a_row(directory.path()).await;
+    let mut observation = one.observe().await;
     one.apply("s", set("branchId", "b2")).await;
     other.apply("s", set("note", "late")).await;
     let tasks = wire(&one.store, &other.store);
@@ -372,18 +375,8 @@ async fn a_delete_wins_over_a_move_that_did_not_know_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_moves_at_once_end_at_one_place_and_the_other_is_reported() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut one = Till::open(directory.path(), 1, Interest::everything()).await;
-    let mut other = Till::open(directory.path(), 2, Interest::everything()).await;
-    one.apply("s", Action::Insert(stock("s", "b1"))).await;
-    let tasks = wire(&one.store, &other.store);
-    until("it arrives", async || other.document("s").await.is_some()).await;
-    even(&one.store, &other.store).await;
-    disconnect(tasks).await;
-    let mut observation = one
-        .store
-        .observe(&BRANCH_STOCK, &Query::all(), None)
-        .await
-        .expect("it is observed");
+    let (mut one, mut other) = two_that_hold_a_row(directory.path()).await;
+    let mut observation = one.observe().await;
     one.apply("s", set("branchId", "b2")).await;
     one.apply("s", add(1)).await;
     one.apply("s", set("note", "kept")).await;
