@@ -84,7 +84,8 @@ impl OwnWrites {
         let mut views: HashMap<u32, Option<Document>> = HashMap::new();
         let mut lost = Vec::new();
         fields.retain(|(moves, field), (operation, ours)| {
-            let view = || row.instance(*moves).and_then(Instance::view);
+            let instance = row.instance(*moves);
+            let view = || instance.and_then(Instance::view);
             let document = views.entry(*moves).or_insert_with(view);
             let theirs = document.as_ref().and_then(|document| document.get(field));
             if theirs == Some(ours) {
@@ -93,8 +94,10 @@ impl OwnWrites {
             let by = document.is_some().then_some(field);
             let seen = ID::new(writer, *operation);
             // What somebody wrote where the row was before was written without knowing ours, whatever was known by the one who took it over.
-            let is_taken_over =
-                document.is_some() && shard.is_taken_over((name, *moves, field), (before, searched));
+            let shown = instance.filter(|_| document.is_some());
+            let is_taken_over = shown.is_some_and(|instance| {
+                shard.is_taken_over((name, *moves, field), instance, (before, searched))
+            });
             if is_taken_over || shard.is_written_blindly((name, *moves, by), seen, (before, searched)) {
                 lost.push(OverwrittenField {
                     field: field.clone(),

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::data::{
     encoding::{Decoded, decode},
+    instance::Instance,
     key::Key,
-    row::Row,
 };
 
 /// Operations among which the one that counts is looked for; beyond it the newest stands for it, which has seen the most.
@@ -96,17 +96,14 @@ impl Shard {
     }
 
     /// Whether the value of a field was taken over from another place of the row: by the last one who wrote it, who wrote next to it where it comes from. Somebody who sets the same value
-    /// himself, afterwards, means it. What was written after `before` is looked through.
+    /// himself, afterwards, means it. `instance` is what the row holds since this move. What was written after `before` is looked through.
     pub(crate) fn is_taken_over(
         &self,
         (row, moves, field): (&str, u32, &FieldName),
+        instance: &Instance,
         (before, searched): (&VersionVector, &mut Searched),
     ) -> bool {
         let map = self.document.get_map(row);
-        let read = Row::of(&map);
-        let Some(instance) = read.instance(moves) else {
-            return false;
-        };
         let key = Key::Register(field.clone());
         let value = key.clone().at(moves).encode();
         let Some(editor) = map.get_last_editor(&value) else {
