@@ -52,9 +52,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A report of documents 0 up to this number.
 pub(crate) fn changes(documents: usize) -> Vec<Change> {
-    let changes = (0..documents).map(|number| Change {
-        id: DocumentId::text(id_of(number)).expect("an id"),
-        kind: ChangeKind::Upserted,
+    let changes = (0..documents).map(|number| {
+        let id = DocumentId::text(id_of(number)).expect("an id");
+        Change::new(id, ChangeKind::Upserted)
     });
     changes.collect()
 }

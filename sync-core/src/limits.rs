@@ -16,6 +16,9 @@ pub const BATCH_ROWS_START: usize = 1024;
 pub const BATCH_ROWS_MAX: usize = 4000;
 /// Ids of a model that wait unpacked to be looked at, 0.7 MB of UUIDs; what exceeds them is packed.
 pub const UNPACKED_IDS_MAX: usize = 8 * 1024;
+/// Changes that were known to their rows, echoes mostly, after which the cursor behind them is made durable by a transaction of its own. A resume reports as many of them again, and
+/// knows them again.
+pub const PASSED_CHANGES_MAX: usize = 1000;
 /// How long one transaction should hold the write lock.
 pub const BATCH_TIME: Duration = Duration::from_millis(10);
 /// By how much fetching and applying a batch may take longer together: the engine hears nothing else meanwhile.

@@ -86,6 +86,22 @@ pub const fn off(_: Rule) -> bool {
     false
 }
 
+/// Whether a test has switched any rule off on this thread.
+#[cfg(feature = "mutations")]
+#[inline]
+#[must_use]
+pub fn any_off() -> bool {
+    OFF.get().is_some()
+}
+
+/// Whether a test has switched any rule off: not without the feature `mutations`.
+#[cfg(not(feature = "mutations"))]
+#[inline]
+#[must_use]
+pub const fn any_off() -> bool {
+    false
+}
+
 /// Does `work` on this thread without this rule.
 #[cfg(feature = "mutations")]
 pub fn without<T>(rule: Rule, work: impl FnOnce() -> T) -> T {

@@ -15,6 +15,7 @@ use crate::{
     descriptor::ModelDescriptor,
     document::{Document, FieldName},
     error::{ErrorKind, Source},
+    hash::ContentHash,
     id::{DocumentId, IdList},
     intent::{BatchId, Intent, ReplicaId},
     query::Query,
@@ -283,6 +284,24 @@ pub struct Change {
     pub id: DocumentId,
     /// What happened to it, as far as the engine knows.
     pub kind: ChangeKind,
+    /// The hash of the document ([`ModelDescriptor::hash_of`]) as the store has just seen it, where it has it at hand. A document that is what its row agreed on last, as the echo of an own
+    /// write is, need not be fetched then. What becomes of the document afterwards is reported again.
+    pub hash: Option<ContentHash>,
+}
+
+impl Change {
+    /// A change of a document that has to be fetched to know what it is now.
+    #[must_use]
+    pub fn new(id: DocumentId, kind: ChangeKind) -> Self {
+        Self { id, kind, hash: None }
+    }
+
+    /// The same, with the hash of the document as it was just seen.
+    #[must_use]
+    pub fn with_hash(mut self, hash: Option<ContentHash>) -> Self {
+        self.hash = hash;
+        self
+    }
 }
 
 /// What happened to a document.

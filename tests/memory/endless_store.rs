@@ -149,10 +149,9 @@ impl Observation for Echoes {
             let report = self.0.report.notified();
             let written = std::mem::take(&mut *self.0.written.lock().unwrap_or_else(PoisonError::into_inner));
             if !written.is_empty() {
-                let changes = written.into_iter().map(|id| Change {
-                    id,
-                    kind: ChangeKind::Upserted,
-                });
+                let changes = written
+                    .into_iter()
+                    .map(|id| Change::new(id, ChangeKind::Upserted));
                 return Ok(ChangeBatch {
                     changes: changes.collect(),
                     ..ChangeBatch::default()

@@ -5,10 +5,25 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Setup, SyncError, auditing::Audit, backup::Pull, handle::Command, holds::Holds, hooking::Declined,
-    hydrating::Hydrating, lifecycle::Lifecycle, mass_changes::HoldRequest, models::ModelRequests,
-    observing::Observing, queue::Queues, reporter::Reporter, requests::Request, scoping::Scoping,
-    seeding::Seeding, signals::Signal, strays::Strays, suspects::Suspects,
+    Setup, SyncError,
+    auditing::Audit,
+    backup::Pull,
+    handle::Command,
+    holds::Holds,
+    hooking::Declined,
+    hydrating::Hydrating,
+    lifecycle::Lifecycle,
+    mass_changes::HoldRequest,
+    models::ModelRequests,
+    observing::{Observing, Running},
+    queue::Queues,
+    reporter::Reporter,
+    requests::Request,
+    scoping::Scoping,
+    seeding::Seeding,
+    signals::Signal,
+    strays::Strays,
+    suspects::Suspects,
 };
 use crate::{
     batching::Batching,
@@ -30,7 +45,7 @@ pub(super) struct Engine<R: Repository, S: DocumentStore> {
     pub(super) inbox: mpsc::Receiver<Command>,
     pub(super) reporter: Reporter,
     /// By position of the model; `None` for models that do not receive, and until observation starts.
-    pub(super) observations: Vec<Option<S::Observation>>,
+    pub(super) observations: Vec<Option<Running<S::Observation>>>,
     pub(super) queues: Queues,
     pub(super) inbound_batching: Batching,
     pub(super) outbound_batching: Batching,
@@ -189,7 +204,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     /// One round: signals that are there, one step of work, or else waiting.
     async fn turn(&mut self) -> Result<Flow, SyncError> {
         while let Some(signal) = self.signal_now() {
-            if self.take(signal)? == Flow::Stop {
+            if self.take(signal).await? == Flow::Stop {
                 return Ok(Flow::Stop);
             }
         }
@@ -222,7 +237,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         self.idle().await?;
         let time = self.next_look().map(|pause| self.setup.clock.sleep(pause));
         let signal = self.signal(time).await;
-        self.take(signal)
+        self.take(signal).await
     }
 
     /// How long to wait at most when nothing happens.
@@ -315,7 +330,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         Ok(())
     }
 
-    pub(super) fn take(&mut self, signal: Signal) -> Result<Flow, SyncError> {
+    pub(super) async fn take(&mut self, signal: Signal) -> Result<Flow, SyncError> {
         match signal {
             Signal::Command(None | Some(Command::Shutdown)) => return Ok(Flow::Stop),
             Signal::Command(Some(Command::Settle(reply))) => {
@@ -336,13 +351,17 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             Signal::Context => self.follow_context(),
             Signal::Command(Some(Command::Lifecycle(order))) => self.lifecycle.push(order),
             Signal::Command(Some(Command::Models(request))) => self.take_model_request(request),
-            Signal::Observed(model, batch) => self.observed(model, batch)?,
+            Signal::Observed(model, batch) => self.observed(model, batch).await?,
             Signal::Time => {}
         }
         Ok(Flow::Continue)
     }
 
-    fn observed(&mut self, model: usize, batch: Result<ChangeBatch, StoreError>) -> Result<(), SyncError> {
+    async fn observed(
+        &mut self,
+        model: usize,
+        batch: Result<ChangeBatch, StoreError>,
+    ) -> Result<(), SyncError> {
         let batch = match batch {
             Ok(batch) => batch,
             Err(error) => {
@@ -361,14 +380,18 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             self.state.models[model].reconciled = None;
             return Ok(());
         }
+        let reported = batch.changes.len();
+        let mut ids = self.pass_over_agreed(model, batch.changes).await;
+        let all_agreed = ids.is_empty() && self.queues.is_idle(model);
         // A cursor that moved without a change of ours is not worth a write: a resume from the old one reports nothing either.
-        if let Some(cursor) = batch.cursor.filter(|cursor| {
-            !batch.changes.is_empty() && self.state.models[model].cursor.as_ref() != Some(cursor)
-        }) {
+        let cursor = batch
+            .cursor
+            .filter(|cursor| reported > 0 && self.state.models[model].cursor.as_ref() != Some(cursor));
+        let cursor = cursor.and_then(|cursor| self.reach(model, cursor, all_agreed.then_some(reported)));
+        if let Some(cursor) = cursor {
             let collection = self.model(model).collection();
             self.queues.mark(model, Mark::Cursor(collection, Some(cursor)));
         }
-        let mut ids: Vec<_> = batch.changes.into_iter().map(|change| change.id).collect();
         if ids.len() > BATCH_ROWS_MIN {
             // Neighbours are on the same pages of the table's key, so that each transaction changes few of them.
             let mut keyed: Vec<_> = ids.into_iter().map(|id| (id.beginning(), id)).collect();
@@ -412,7 +435,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 Signal::Time => return Flow::Continue,
                 // Without an observation no signal here can fail.
                 signal => {
-                    if matches!(self.take(signal), Ok(Flow::Stop)) {
+                    if matches!(self.take(signal).await, Ok(Flow::Stop)) {
                         return Flow::Stop;
                     }
                 }

@@ -56,7 +56,10 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     async fn fetch_and_apply(&mut self, chunk: &Chunk) -> Result<(), SyncError> {
         let started = self.setup.clock.now();
         let (items, recognized) = self.fetch_news(chunk).await?;
-        let (items, passage) = self.screen(items, &chunk.marks).await?;
+        let (items, mut passage) = self.screen(items, &chunk.marks).await?;
+        if items.is_empty() {
+            self.put_off_cursors(chunk, &mut passage.marks);
+        }
         if off(Rule::Serial) && self.state.in_flight.is_none() {
             self.send().await?;
         }

@@ -136,7 +136,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             }
             let command = self.inbox.recv().await;
             // Without an observation no signal here can fail.
-            if matches!(self.take(Signal::Command(command)), Ok(Flow::Stop)) {
+            if matches!(self.take(Signal::Command(command)).await, Ok(Flow::Stop)) {
                 return Flow::Stop;
             }
             self.refuse_requests();
@@ -188,7 +188,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 None => return Flow::Continue,
                 Some(signal) => {
                     // Without an observation no signal here can fail.
-                    if matches!(self.take(signal), Ok(Flow::Stop)) {
+                    if matches!(self.take(signal).await, Ok(Flow::Stop)) {
                         return Flow::Stop;
                     }
                 }

@@ -2,15 +2,15 @@
 //!
 //! Not here: observing and reconciling themselves (`startup_phase`).
 
-use super::{SyncError, SyncHandle, engine::Engine, models::ModelError, models::ModelRequest};
+use super::{SyncError, SyncHandle, engine::Engine, models::ModelError, models::ModelRequest, queue::Chunk};
 use crate::{
     adapter::DittoAdapter,
     config::InitialFetch,
     id::IdList,
-    limits::FORGET_ROWS,
+    limits::{FORGET_ROWS, PASSED_CHANGES_MAX},
     query::Query,
     repository::{Mark, Repository, RowRef},
-    store::DocumentStore,
+    store::{Cursor, DocumentStore},
 };
 
 /// Which models are observed, and from when on; by position of the model.
@@ -23,6 +23,40 @@ pub(super) struct Observing {
     ignored: Vec<bool>,
     unregistered: Vec<&'static str>,
     is_unregistered: Vec<bool>,
+}
+
+/// A running observation, and how far it has come beyond what is durable.
+pub(super) struct Running<O> {
+    pub(super) observation: O,
+    /// Up to here nothing had to be looked at, and so many changes are in between.
+    passed: Option<(Cursor, usize)>,
+}
+
+impl<O> Running<O> {
+    pub(super) fn new(observation: O) -> Self {
+        Self {
+            observation,
+            passed: None,
+        }
+    }
+
+    /// The observation has come up to `cursor`. Gives it back when it is to be made durable: with what has to be looked at before it; and where nothing has to be (`agreed` changes
+    /// that were all known), only when a resume would meet too many of them again.
+    fn reach(&mut self, cursor: Cursor, agreed: Option<usize>) -> Option<Cursor> {
+        let before = self.passed.take().map_or(0, |(_, count)| count);
+        match agreed {
+            Some(count) if before + count <= PASSED_CHANGES_MAX => {
+                self.passed = Some((cursor, before + count));
+                None
+            }
+            _ => Some(cursor),
+        }
+    }
+
+    /// Up to where it has come without a durable cursor.
+    fn take_passed(&mut self) -> Option<Cursor> {
+        self.passed.take().map(|(cursor, _)| cursor)
+    }
 }
 
 impl Observing {
@@ -145,6 +179,44 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         Ok(observation)
     }
 
+    /// The observation of a model has come up to `cursor`, with so many changes that were all known. Gives it back when it is to be made durable; that is a transaction of its own, so it waits while
+    /// there is an older cursor from which a resume does not take much longer.
+    pub(super) fn reach(&mut self, model: usize, cursor: Cursor, agreed: Option<usize>) -> Option<Cursor> {
+        let agreed = agreed.filter(|_| self.state.models[model].cursor.is_some());
+        match &mut self.observations[model] {
+            Some(running) => running.reach(cursor, agreed),
+            None => Some(cursor),
+        }
+    }
+
+    /// Takes out the cursors that need not be made durable now, behind a chunk of which all was known.
+    pub(super) fn put_off_cursors(&mut self, chunk: &Chunk, marks: &mut Vec<Mark>) {
+        if !marks.iter().all(|mark| matches!(mark, Mark::Cursor(_, Some(_)))) {
+            return;
+        }
+        marks.retain_mut(|mark| {
+            let Mark::Cursor(collection, Some(cursor)) = mark else {
+                return true;
+            };
+            let Some(model) = self.position(collection) else {
+                return true;
+            };
+            let of_model = chunk.ids.iter().find(|(position, _)| *position == model);
+            let known = of_model.map_or(0, |(_, ids)| ids.len());
+            self.reach(model, cursor.clone(), Some(known)).is_some()
+        });
+    }
+
+    /// The cursors that are not durable yet, to be made so by a transaction that is made anyway. Should that fail, a resume reports again what was known.
+    pub(super) fn passed_cursors(&mut self) -> Vec<Mark> {
+        let models = self.setup.models.iter().zip(&mut self.observations);
+        let passed = models.filter_map(|(model, running)| {
+            let cursor = running.as_mut()?.take_passed()?;
+            Some(Mark::Cursor(model.collection(), Some(cursor)))
+        });
+        passed.collect()
+    }
+
     /// The next comparison is a complete one, also after a crash.
     pub(super) async fn forget_reconcile(&mut self, model: usize) -> Result<(), SyncError> {
         self.observing.lose_base(model);
@@ -197,5 +269,36 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         self.strays.forget_model(collection);
         self.hydrating.give_up(model, collection);
         self.local = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cursor(at: u8) -> Cursor {
+        Cursor(vec![at])
+    }
+
+    #[test]
+    fn a_cursor_behind_known_changes_waits_for_a_transaction_and_not_for_ever() {
+        let mut running = Running::new(());
+        assert_eq!(running.reach(cursor(1), Some(1)), None);
+        assert_eq!(running.reach(cursor(2), Some(PASSED_CHANGES_MAX - 1)), None);
+        assert_eq!(
+            running.reach(cursor(3), Some(1)),
+            Some(cursor(3)),
+            "that is too many"
+        );
+        assert_eq!(running.reach(cursor(4), Some(1)), None, "it counts anew");
+        assert_eq!(running.take_passed(), Some(cursor(4)));
+        assert_eq!(running.take_passed(), None);
+        assert_eq!(running.reach(cursor(5), Some(1)), None);
+        assert_eq!(
+            running.reach(cursor(6), None),
+            Some(cursor(6)),
+            "with what is looked at"
+        );
+        assert_eq!(running.take_passed(), None, "it is behind");
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     id::DocumentId,
     repository::Repository,
     scope::{Belongs, ModelScope},
-    store::DocumentStore,
+    store::{Change, DocumentStore},
 };
 
 /// What was recognized of one model of a chunk.
@@ -50,8 +50,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             hashes: Vec::new(),
             agreed: Vec::new(),
         };
-        // Hooks are asked about documents, and what is held or gathered is counted.
-        if model.hooks().is_some() || !self.holds.is_quiet() {
+        if !self.recognizes(model) {
             return Ok(recognized);
         }
         let everything = matches!(self.setup.scopes.of(model), ModelScope::Everything);
@@ -68,6 +67,50 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         recognized.hashes = hashes.collect();
         recognized.agreed = self.agreed(model, ids, &recognized.hashes).await?;
         Ok(recognized)
+    }
+
+    /// Leaves out of a report what it says itself to be what the rows agreed on last, echoes of own writes mostly: that need not be fetched. Returns the other ids.
+    pub(super) async fn pass_over_agreed(
+        &mut self,
+        position: usize,
+        changes: Vec<Change>,
+    ) -> Vec<DocumentId> {
+        let hashes: Vec<_> = changes.iter().map(|change| change.hash).collect();
+        let ids: Vec<_> = changes.into_iter().map(|change| change.id).collect();
+        let model = self.model(position);
+        let any = hashes.iter().any(Option::is_some);
+        if !any || !self.recognizes(model) || !self.has_judged_all(position) {
+            return ids;
+        }
+        let Ok(agreed) = self.agreed(model, &ids, &hashes).await else {
+            // Whatever is wrong with the database is met by the usual way, which says so.
+            return ids;
+        };
+        let known = ids
+            .iter()
+            .zip(&hashes)
+            .zip(&agreed)
+            .filter(|(_, agreed)| **agreed);
+        let known = known.filter_map(|((id, hash), _)| Some((id, (*hash)?)));
+        let count = self.reporter.recognized(model.collection(), known);
+        self.hydrating.compared(model.collection(), count);
+        let others = ids.into_iter().zip(agreed).filter(|(_, agreed)| !agreed);
+        others.map(|(id, _)| id).collect()
+    }
+
+    /// Whether a hash may stand for a document: hooks are asked about documents, and what is held or gathered is counted.
+    fn recognizes(&self, model: &ModelDescriptor) -> bool {
+        model.hooks().is_none() && self.holds.is_quiet()
+    }
+
+    /// Whether each known row has been judged by the scope of now, so that one that agrees need not be judged again.
+    fn has_judged_all(&self, position: usize) -> bool {
+        let model = self.model(position);
+        if matches!(self.setup.scopes.of(model), ModelScope::Everything) {
+            return true;
+        }
+        let scope = self.setup.scopes.query(model);
+        scope.is_some() && self.state.models[position].reconciled == scope
     }
 
     /// For each of these hashes of documents, whether it is what the row agreed on last.

@@ -43,9 +43,10 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         waits.push(inbox.recv().map(Signal::Command).boxed());
         waits.push(repository.changed().map(|()| Signal::Local).boxed());
         for (model, observation) in observations.iter_mut().enumerate() {
-            if let Some(observation) = observation.as_mut().filter(|_| queues.is_idle(model)) {
+            if let Some(running) = observation.as_mut().filter(|_| queues.is_idle(model)) {
                 waits.push(
-                    observation
+                    running
+                        .observation
                         .next()
                         .map(move |batch| Signal::Observed(model, batch))
                         .boxed(),

@@ -1,6 +1,6 @@
 //! The start of a coordinator: is this the store of last time, what was in flight, and what changed while the app was down.
 
-use super::{SyncError, engine::Engine};
+use super::{SyncError, engine::Engine, observing::Running};
 use crate::{
     config::InitialFetch,
     query::Query,
@@ -56,7 +56,8 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 continue;
             };
             if self.fetch_of(model) == InitialFetch::Skip {
-                self.observations[model] = Some(self.observe_from_now(model, &scope).await?);
+                let observation = self.observe_from_now(model, &scope).await?;
+                self.observations[model] = Some(Running::new(observation));
                 self.observing.fetched(model);
                 self.arrived(model);
                 continue;
@@ -78,7 +79,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             } else {
                 self.arrived(model);
             }
-            self.observations[model] = Some(observation);
+            self.observations[model] = Some(Running::new(observation));
             self.observing.fetched(model);
         }
         Ok(())
@@ -150,9 +151,10 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         }
         let identity = self.store.identity(self.state.replica).await?;
         if identity.frontier != self.state.frontier && Some(&identity.store) == self.state.store.as_ref() {
-            self.repository
-                .mark(&[Mark::Store(identity.store, identity.frontier.clone())])
-                .await?;
+            let mut marks = self.passed_cursors();
+            marks.push(Mark::Store(identity.store, identity.frontier.clone()));
+            self.repository.mark(&marks).await?;
+            self.remember(&marks);
             self.state.frontier = identity.frontier;
         }
         Ok(())

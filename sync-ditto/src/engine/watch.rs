@@ -13,6 +13,7 @@ use std::{
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
     document::Document,
+    hash::ContentHash,
     id::DocumentId,
     query::Query,
     store::{Change, ChangeKind},
@@ -37,8 +38,22 @@ struct State {
     /// What matched when it was last looked at.
     held: HashMap<DocumentId, Held>,
     doubtful: HashSet<DocumentId>,
-    changes: HashMap<DocumentId, ChangeKind>,
+    changes: HashMap<DocumentId, Reported>,
     sweep: u32,
+}
+
+/// What is to be said of a document.
+#[derive(Debug, Clone, Copy)]
+struct Reported {
+    kind: ChangeKind,
+    /// Of its row, where it was looked at.
+    hash: Option<ContentHash>,
+}
+
+impl Reported {
+    fn unread(kind: ChangeKind) -> Self {
+        Self { kind, hash: None }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -142,23 +157,26 @@ impl Watch {
         let mut state = self.lock();
         let sweep = state.sweep;
         for id in ids {
-            let kind = match found.remove(&id) {
+            let change = match found.remove(&id) {
                 Some(found) if self.matches(&found.document) => {
                     let hash = found.hash;
                     state.held.insert(id.clone(), Held { hash, sweep });
-                    ChangeKind::Upserted
+                    Reported {
+                        kind: ChangeKind::Upserted,
+                        hash: self.model.hash_of(Some(&found.document)).ok().flatten(),
+                    }
                 }
                 other => {
                     state.held.remove(&id);
                     let there = other.is_some_and(|found| !self.model.is_husk(&found.document));
-                    if there {
+                    Reported::unread(if there {
                         ChangeKind::Moved
                     } else {
                         ChangeKind::Deleted
-                    }
+                    })
                 }
             };
-            state.changes.insert(id, kind);
+            state.changes.insert(id, change);
         }
     }
 
@@ -175,7 +193,7 @@ impl Watch {
         for Sighting { id, hash } in sightings {
             let before = state.held.insert(id.clone(), Held { hash, sweep });
             if before.is_none_or(|before| before.hash != hash) {
-                state.changes.insert(id, ChangeKind::Upserted);
+                state.changes.insert(id, Reported::unread(ChangeKind::Upserted));
             }
         }
     }
@@ -201,16 +219,13 @@ impl Watch {
     /// What there is to report.
     pub(super) fn take_changes(&self) -> Vec<Change> {
         let mut state = self.lock();
+        let change = |(id, said): (_, Reported)| Change::new(id, said.kind).with_hash(said.hash);
         if state.changes.len() <= CHANGES_MAX {
-            return state
-                .changes
-                .drain()
-                .map(|(id, kind)| Change { id, kind })
-                .collect();
+            return state.changes.drain().map(change).collect();
         }
         let ids: Vec<_> = state.changes.keys().take(CHANGES_MAX).cloned().collect();
         ids.into_iter()
-            .filter_map(|id| state.changes.remove(&id).map(|kind| Change { id, kind }))
+            .filter_map(|id| state.changes.remove_entry(&id).map(change))
             .collect()
     }
 }
@@ -304,6 +319,32 @@ mod tests {
             [],
             "nothing is concluded from what a result lacks"
         );
+    }
+
+    #[test]
+    fn what_was_looked_at_is_reported_with_the_hash_of_its_row_until_a_result_says_more() {
+        let watch = watch();
+        watch.doubt([id()]);
+        let mut found = found_in("here");
+        let document = &mut found.get_mut(&id()).expect("it is there").document;
+        document.set("quantity", 1);
+        let hash = STOCK.hash_of(Some(document)).expect("it is a row");
+        assert!(hash.is_some());
+        look(&watch, found);
+        let hashes = |watch: &Watch| {
+            let changes = watch.take_changes();
+            changes.into_iter().map(|change| change.hash).collect::<Vec<_>>()
+        };
+        assert_eq!(hashes(&watch), [hash]);
+        watch.doubt([id()]);
+        look(&watch, found_in("here"));
+        let newer = RawHash::of(b"newer");
+        watch.begin_sweep();
+        watch.saw([Sighting {
+            id: id(),
+            hash: newer,
+        }]);
+        assert_eq!(hashes(&watch), [None], "the result did not bring the document");
     }
 
     /// The engine's result was made before the write, and comes after the look at it.

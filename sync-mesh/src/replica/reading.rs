@@ -146,13 +146,19 @@ impl Replica {
                 && entry.born == entry.changed
                 && !entry.own
                 && !self.is_elsewhere(name, open);
+            let mut hash = None;
             let kind = match document {
-                Some(document) if query.matches(&document) => ChangeKind::Upserted,
+                Some(document) if query.matches(&document) => {
+                    // The echo of an own write need not be fetched.
+                    let known = entry.own.then(|| model.hash_of(Some(&document)));
+                    hash = known.and_then(Result::ok).flatten();
+                    ChangeKind::Upserted
+                }
                 _ if unseen => continue,
                 Some(_) => ChangeKind::Moved,
                 None => ChangeKind::Deleted,
             };
-            changes.extend(id_of(name).map(|id| Reported { id, kind }));
+            changes.extend(id_of(name).map(|id| Reported::new(id, kind).with_hash(hash)));
         }
         let reports = self.overwritten.iter();
         let overwritten = reports

@@ -101,3 +101,36 @@ async fn a_value_that_gives_way_to_a_concurrent_one_is_reported_with_both() {
     assert_eq!(report[0].fields[0].ours, "again".into());
     disconnect(tasks).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_own_write_is_reported_with_the_hash_of_its_document() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let one = open(&directory.path().join("one")).await;
+    let other = open(&directory.path().join("other")).await;
+    let mut own = one
+        .observe(&STOCK, &Query::all(), None)
+        .await
+        .expect("it is observed");
+    let mut foreign = other
+        .observe(&STOCK, &Query::all(), None)
+        .await
+        .expect("it is observed");
+    insert(&one, batch(1, 1), "s1").await;
+    let document = one
+        .fetch(&STOCK, &[id("s1")])
+        .await
+        .expect("it is read")
+        .remove(0);
+    let hash = STOCK.hash_of(document.as_ref()).expect("it is a row");
+    assert!(hash.is_some());
+    let reported = own.next().await.expect("it goes on").changes;
+    assert_eq!(
+        reported.iter().map(|change| change.hash).collect::<Vec<_>>(),
+        [hash]
+    );
+    let tasks = wire(&one, &other);
+    let reported = foreign.next().await.expect("it goes on").changes;
+    let hashes: Vec<_> = reported.iter().map(|change| change.hash).collect();
+    assert_eq!(hashes, [None], "nobody here can know it");
+    disconnect(tasks).await;
+}

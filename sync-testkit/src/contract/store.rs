@@ -98,6 +98,7 @@ macro_rules! __store_cases {
             documents_survive_a_restart
             an_evicted_document_is_gone_here
             own_writes_are_observed
+            a_hash_that_comes_with_a_change_is_that_of_the_document
             changes_are_coalesced
             only_matching_documents_are_observed
             an_own_write_is_observed_whatever_became_of_the_document

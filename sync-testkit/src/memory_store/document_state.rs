@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
     document::{Document, FieldName},
+    hash::ContentHash,
     rules::{Rule, off},
     value::Value,
 };
@@ -96,6 +97,11 @@ impl DocumentState {
             }
         }
         (!document.is_empty()).then_some(document)
+    }
+
+    /// The hash of what readers see; `None` when that is no row.
+    pub(super) fn hash(&self, model: &ModelDescriptor) -> Option<ContentHash> {
+        model.hash_of(self.view().as_ref()).ok().flatten()
     }
 
     /// Whether readers see a document: something is visible, and it is no husk. Cheaper than [`view`](Self::view).

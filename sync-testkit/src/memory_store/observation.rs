@@ -131,7 +131,14 @@ impl MemoryObservation {
                 continue;
             }
             if let Some(kind) = self.kind_of(id, entry, at <= self.start || met.contains(id)) {
-                changes.push(Change { id: id.clone(), kind });
+                let hash = entry
+                    .and_then(|entry| entry.hash)
+                    .filter(|_| kind == ChangeKind::Upserted);
+                debug_assert!(
+                    hash.is_none() || hash == entry.and_then(|entry| entry.state.hash(self.model)),
+                    "the document is what its writer says"
+                );
+                changes.push(Change::new(id.clone(), kind).with_hash(hash));
             }
             if changes.len() == CHANGES_MAX {
                 position = at;
@@ -179,10 +186,7 @@ impl MemoryObservation {
         ids.sort_unstable();
         ids.truncate(SPURIOUS_CHANGES);
         ids.into_iter()
-            .map(|id| Change {
-                id: id.clone(),
-                kind: ChangeKind::Upserted,
-            })
+            .map(|id| Change::new(id.clone(), ChangeKind::Upserted))
             .collect()
     }
 

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use ditto_sync_core::{descriptor::ModelDescriptor, id::DocumentId, intent::ReplicaId};
+use ditto_sync_core::{descriptor::ModelDescriptor, hash::ContentHash, id::DocumentId, intent::ReplicaId};
 
 use super::{
     Flavor,
@@ -52,6 +52,8 @@ pub(super) struct Entry {
     pub(super) position: u64,
     /// Observations are not told about this change.
     pub(super) silent: bool,
+    /// Of the visible document, where its writer has said it.
+    pub(super) hash: Option<ContentHash>,
 }
 
 /// One own write that no peer has yet, as a power loss takes it back.
@@ -126,6 +128,7 @@ impl Replica {
             state,
             position,
             silent: mark.silent,
+            hash: mark.hash,
         };
         documents.insert(id.clone(), entry);
         let collections = &self.collections;
@@ -297,6 +300,7 @@ impl Replica {
             let mark = Mark {
                 origin: Some(payload.sender),
                 silent,
+                hash: None,
             };
             let witness = self.witnessing.then(|| {
                 self.note_losses(content);
@@ -361,4 +365,6 @@ pub(super) struct Mark {
     pub(super) origin: Option<u64>,
     /// Observations are not told.
     pub(super) silent: bool,
+    /// Of the visible document, where its writer has said it.
+    pub(super) hash: Option<ContentHash>,
 }

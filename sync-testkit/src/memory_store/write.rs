@@ -4,9 +4,10 @@ use std::{collections::HashSet, sync::Arc};
 
 use ditto_sync_core::{
     document::Document,
+    hash::ContentHash,
     id::DocumentId,
     intent::{Action, Intent, Operation},
-    rules::{Rule, off},
+    rules::{Rule, any_off, off},
     store::{Rejection, StaleId, StoreError, WriteOutcome},
     value::{Value, ValueError},
 };
@@ -225,6 +226,13 @@ fn apply(replica: &mut Replica, operation: &Operation, context: WriteContext) {
         Mark {
             origin: None,
             silent: context.silent,
+            hash: hash_after(operation),
         },
     );
+}
+
+/// The hash of the document that an operation leaves, which is what was sent, because the document before was as expected. Not of a seed: what was written before may hide it.
+fn hash_after(operation: &Operation) -> Option<ContentHash> {
+    let is_shown = matches!(operation.action, Action::Insert(_) | Action::Patch { .. });
+    operation.record.sent.filter(|_| is_shown && !any_off())
 }

@@ -6,6 +6,7 @@ use ditto_sync_core::{
     descriptor::ModelDescriptor,
     document::Document,
     error::ErrorKind,
+    hash::ContentHash,
     id::DocumentId,
     intent::{Action, BatchId, Expect, Intent, Operation, Record, ReplicaId},
     query::Query,
@@ -77,7 +78,7 @@ pub(super) struct WireIntent {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct WireBatch {
-    changes: Vec<(DocumentId, WireChange)>,
+    changes: Vec<(DocumentId, WireChange, Option<ContentHash>)>,
     cursor: Option<Cursor>,
     rescan: bool,
 }
@@ -210,7 +211,7 @@ impl From<ChangeBatch> for Answer {
                 ChangeKind::Deleted => WireChange::Deleted,
                 ChangeKind::Moved => WireChange::Moved,
             };
-            (change.id, kind)
+            (change.id, kind, change.hash)
         });
         Self::Changes(WireBatch {
             changes: changes.collect(),
@@ -222,13 +223,13 @@ impl From<ChangeBatch> for Answer {
 
 impl From<WireBatch> for ChangeBatch {
     fn from(wire: WireBatch) -> Self {
-        let changes = wire.changes.into_iter().map(|(id, kind)| Change {
-            id,
-            kind: match kind {
+        let changes = wire.changes.into_iter().map(|(id, kind, hash)| {
+            let kind = match kind {
                 WireChange::Upserted => ChangeKind::Upserted,
                 WireChange::Deleted => ChangeKind::Deleted,
                 WireChange::Moved => ChangeKind::Moved,
-            },
+            };
+            Change::new(id, kind).with_hash(hash)
         });
         Self {
             changes: changes.collect(),

@@ -1,6 +1,12 @@
 //! The coordinator between a memory repository and a memory store, with everything that goes wrong around it.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use ditto_sync_core::{
     column::{ColumnValue, Image},
@@ -91,6 +97,33 @@ async fn changes_travel_both_ways() {
             .delete(&STOCK, &id("a"))
             .expect("the app writes");
         until(|| pair.right.repository.rows(&STOCK).is_empty(), String::new).await;
+    }
+}
+
+/// A fetch, and with cursors a transaction that moves one, for each own write would be half of what a burst of writes costs.
+#[tokio::test]
+async fn the_echo_of_an_own_write_is_known_without_a_fetch() {
+    for flavor in FLAVORS {
+        let hub = MemoryHub::new(MemoryConfig::new(flavor));
+        let till = Device::start(MemoryRepository::new(1), hub.store("till")).await;
+        until(|| till.sync.status().borrow().phase == Phase::Live, String::new).await;
+        till.settled().await;
+        let fetched = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&fetched);
+        till.store.set_fault_hook(move |call| {
+            let is_fetch = matches!(call, StoreCall::Fetch(_));
+            count.fetch_add(usize::from(is_fetch), Ordering::SeqCst);
+            None
+        });
+        till.put(&id("a"), &stock("tea", 10));
+        till.settled().await;
+        till.set(&id("a"), "quantity", ColumnValue::Integer(9));
+        till.settled().await;
+        let suppressed = || till.sync.status().borrow().collections[STOCK.collection()].suppressed;
+        until(|| suppressed() == 2, || format!("{} echoes", suppressed())).await;
+        assert_eq!(fetched.load(Ordering::SeqCst), 0, "{flavor:?}");
+        assert_eq!(till.repository.row(&STOCK, &id("a")), Some(stock("tea", 9)));
+        till.sync.shutdown().await.expect("it stops");
     }
 }
 

@@ -38,6 +38,41 @@ pub async fn own_writes_are_observed<F: StoreFixture>(fixture: &F) {
     );
 }
 
+/// Where a change comes with a hash, it is that of the document, also when the document was there before and counts.
+pub async fn a_hash_that_comes_with_a_change_is_that_of_the_document<F: StoreFixture>(fixture: &F) {
+    let store = open(fixture, "hashes").await;
+    let mut session = Session::of(&store, 1).await;
+    let id = text_id("s1");
+    let mut observation = observe_all(&store).await;
+    let writes = [
+        insert(&id, 1),
+        set("note", "seen"),
+        increment(2),
+        Action::Delete,
+        insert(&id, 5),
+        insert(&id, 7),
+    ];
+    for action in writes {
+        let exists = action != Action::Delete;
+        session.apply(fixture.stock(), &id, action).await;
+        let document = fetch(&store, fixture.stock(), &id).await;
+        let hash = fixture
+            .stock()
+            .hash_of(document.as_ref())
+            .expect("documents of the suite fit their model");
+        assert_eq!(hash.is_some(), exists);
+        // Engines may report what was before, too.
+        loop {
+            let batch = next(&mut observation).await;
+            let change = batch.changes.into_iter().rfind(|change| change.id == id);
+            match change {
+                Some(change) if change.hash.is_none() || change.hash == hash => break,
+                _ => {}
+            }
+        }
+    }
+}
+
 /// Changes between two calls are merged: what is reported is bounded by the documents, not by the writes.
 pub async fn changes_are_coalesced<F: StoreFixture>(fixture: &F) {
     let store = open(fixture, "coalesce").await;
