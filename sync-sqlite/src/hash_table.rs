@@ -7,6 +7,11 @@ const BUCKET_ENTRIES: usize = 128;
 /// Entries by which a full bucket grows: an eighth of what it has on average, so that little room is unused.
 const BUCKET_GROWTH: usize = 8;
 
+/// Bits of a key that say where in its bucket it should be.
+const SHARE_BITS: u32 = 24;
+/// How far from there the first look goes: about as far as a key is off on average.
+const FIRST_STEP: usize = 4;
+
 type Entry = (u128, u128);
 
 /// A map from hashes to hashes: about 34 bytes an entry, however many there are.
@@ -33,14 +38,15 @@ impl HashTable {
 
     pub(crate) fn get(&self, key: u128) -> Option<u128> {
         let bucket = &self.buckets[self.bucket_of(key)];
-        let at = bucket.binary_search_by_key(&key, |entry| entry.0).ok()?;
+        let at = self.place_in(bucket, key).ok()?;
         Some(bucket[at].1)
     }
 
     pub(crate) fn insert(&mut self, key: u128, value: u128) {
         let at = self.bucket_of(key);
+        let place = self.place_in(&self.buckets[at], key);
         let bucket = &mut self.buckets[at];
-        match bucket.binary_search_by_key(&key, |entry| entry.0) {
+        match place {
             Ok(at) => bucket[at].1 = value,
             Err(at) => {
                 if bucket.len() == bucket.capacity() {
@@ -57,9 +63,9 @@ impl HashTable {
 
     pub(crate) fn remove(&mut self, key: u128) {
         let at = self.bucket_of(key);
-        let bucket = &mut self.buckets[at];
-        if let Ok(at) = bucket.binary_search_by_key(&key, |entry| entry.0) {
-            bucket.remove(at);
+        if let Ok(place) = self.place_in(&self.buckets[at], key) {
+            let bucket = &mut self.buckets[at];
+            bucket.remove(place);
             self.len -= 1;
             if bucket.capacity() - bucket.len() > 2 * BUCKET_GROWTH {
                 bucket.shrink_to(bucket.len() + BUCKET_GROWTH);
@@ -85,6 +91,14 @@ impl HashTable {
         bucket_of(key, self.buckets.len())
     }
 
+    /// The place of a key in its bucket, or where it would be. Keys are spread evenly, so it is looked for where it should be, and around there: that touches a line or two of the cache, where
+    /// halving the bucket again and again touches five.
+    fn place_in(&self, bucket: &[Entry], key: u128) -> Result<usize, usize> {
+        let rest = key.checked_shl(self.buckets.len().trailing_zeros()).unwrap_or(0);
+        let share = usize::try_from(rest >> (u128::BITS - SHARE_BITS)).expect("it has few bits");
+        search_from(bucket, key, (share * bucket.len()) >> SHARE_BITS)
+    }
+
     /// Twice as many buckets, one after the other, so that never much is held twice.
     fn split(&mut self) {
         let mut halves = Vec::with_capacity(self.buckets.len() * 2);
@@ -107,6 +121,35 @@ fn bucket_of(key: u128, buckets: usize) -> usize {
         Some(first) => usize::try_from(first).expect("there are no more buckets than that"),
         None => 0,
     }
+}
+
+/// Searches sorted entries, first near the place that is guessed, then further and further away from it: however wrong the guess, it takes no longer than twice as long as without.
+fn search_from(entries: &[Entry], key: u128, guess: usize) -> Result<usize, usize> {
+    let (mut low, mut high) = (0, entries.len());
+    let mut step = FIRST_STEP;
+    if entries.get(guess).is_some_and(|entry| entry.0 < key) {
+        low = guess + 1;
+        while low + step < high {
+            if entries[low + step].0 >= key {
+                high = low + step + 1;
+                break;
+            }
+            low += step + 1;
+            step *= 2;
+        }
+    } else {
+        high = high.min(guess + 1);
+        while high > step {
+            if entries[high - 1 - step].0 < key {
+                low = high - step;
+                break;
+            }
+            high -= step;
+            step *= 2;
+        }
+    }
+    let found = entries[low..high].binary_search_by_key(&key, |entry| entry.0);
+    found.map(|at| low + at).map_err(|at| low + at)
 }
 
 /// Which keys of a table were met: a bit each, as long as the table does not change.
@@ -161,7 +204,7 @@ impl<'a> Met<'a> {
 
     fn place(&self, key: u128) -> Option<usize> {
         let at = self.table.bucket_of(key);
-        let within = self.table.buckets[at].binary_search_by_key(&key, |entry| entry.0);
+        let within = self.table.place_in(&self.table.buckets[at], key);
         Some(self.before[at] + within.ok()?)
     }
 }
@@ -199,6 +242,35 @@ mod tests {
         for number in 0..1 << 14 {
             assert_eq!(table.get(key(number)), model.get(&key(number)).copied());
         }
+    }
+
+    #[test]
+    fn a_search_ends_at_the_same_place_whatever_the_guess() {
+        for count in 0..40_u64 {
+            let entries: Vec<Entry> = (0..count).map(|at| (u128::from(at) * 2 + 1, 0)).collect();
+            for key in 0..u128::from(count) * 2 + 2 {
+                let expected = entries.binary_search_by_key(&key, |entry| entry.0);
+                for guess in 0..entries.len() + 2 {
+                    let found = search_from(&entries, key, guess);
+                    assert_eq!(found, expected, "{key} of {count}, from {guess}");
+                }
+            }
+        }
+    }
+
+    /// As somebody could choose them who knows the hash.
+    #[test]
+    fn keys_that_are_not_spread_are_found_too() {
+        let mut table = HashTable::default();
+        for number in 0..2000 {
+            table.insert(number, number);
+            table.insert(u128::MAX - number, number);
+        }
+        for number in 0..2000 {
+            assert_eq!(table.get(number), Some(number));
+            assert_eq!(table.get(u128::MAX - number), Some(number));
+        }
+        assert_eq!(table.get(2000), None);
     }
 
     #[test]
