@@ -50,6 +50,8 @@ pub(crate) struct Transaction<'w> {
     connection: MutexGuard<'w, Option<SqliteConnection>>,
     context: Context,
     open: bool,
+    /// An earlier transaction may have left triggers disabled: that belongs to the connection, and no rollback resets it.
+    triggers_in_doubt: bool,
     /// After the connection: the next one's turn comes when the rollback is on its way.
     _turn: Option<Turn>,
 }
@@ -63,7 +65,7 @@ impl Writer {
         }
     }
 
-    /// Waits for the turn and takes the write lock. Triggers are enabled, whatever an earlier transaction left behind. `action` completes the
+    /// Waits for the turn and takes the write lock. Triggers are enabled, whatever an earlier transaction left behind, for whoever uses it. `action` completes the
     /// sentence "could not ..".
     ///
     /// # Errors
@@ -124,14 +126,29 @@ impl Reader {
 impl Transaction<'_> {
     /// Takes the connection from its worker thread, for a loop of statements. Give it back before long: drop it between slices.
     pub(crate) async fn native(&mut self) -> Result<Native<'_>, RepositoryError> {
-        let context = self.context.clone();
-        Native::lock(self.connection())
+        let context = &self.context;
+        let connection = self.connection.as_mut().expect("a transaction has a connection");
+        let native = Native::lock(connection)
             .await
-            .map_err(|error| context.error(error))
+            .map_err(|error| context.error(error))?;
+        if self.triggers_in_doubt {
+            native
+                .set_triggers_enabled(true)
+                .map_err(|error| context.error(error))?;
+            self.triggers_in_doubt = false;
+        }
+        Ok(native)
     }
 
     /// The connection, for statements through sqlx.
-    pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
+    pub(crate) async fn sqlx(&mut self) -> Result<&mut SqliteConnection, RepositoryError> {
+        if self.triggers_in_doubt {
+            drop(self.native().await?);
+        }
+        Ok(self.connection())
+    }
+
+    fn connection(&mut self) -> &mut SqliteConnection {
         self.connection.as_mut().expect("a transaction has a connection")
     }
 
@@ -215,19 +232,19 @@ impl Slot {
                 }
             }
         }
-        let opened = connection.insert(
-            self.options
-                .connect()
-                .await
-                .map_err(|error| context.error(error))?,
-        );
-        if let Start::Write(_) = start {
-            give_room(opened).await.map_err(|error| context.error(error))?;
-        }
-        begin_on(opened, start)
+        let opened = self.open(start).await.map_err(|error| context.error(error))?;
+        begin_on(connection.insert(opened), start)
             .await
             .map_err(|error| context.error(error))?;
         Ok(Transaction::begun(connection, context, turn))
+    }
+
+    async fn open(&self, start: Start) -> Result<SqliteConnection, DatabaseError> {
+        let mut opened = self.options.connect().await?;
+        if let Start::Write(_) = start {
+            prepare_to_write(&mut opened).await?;
+        }
+        Ok(opened)
     }
 
     async fn close(&self) {
@@ -250,26 +267,35 @@ impl<'w> Transaction<'w> {
             connection,
             context,
             open: true,
+            triggers_in_doubt: turn.is_some(),
             _turn: turn,
         }
     }
 }
 
 async fn begin_on(connection: &mut SqliteConnection, start: Start) -> Result<(), DatabaseError> {
+    // Together, because each trip to the thread of the connection takes as long as a small transaction itself. `synchronous` cannot change inside of one.
     let statement = match start {
-        Start::Write(durability) => {
-            prepare_to_write(connection, durability).await?;
-            "BEGIN IMMEDIATE"
-        }
+        Start::Write(Durability::Full) => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
+        Start::Write(Durability::Normal) => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
         Start::Read => "BEGIN",
     };
     Manager::begin(connection, Some(SqlStr::from_static(statement))).await?;
     Ok(())
 }
 
-/// Batches write rows and hashes in random places; with SQLite's own 2 MB of cache they read and spill the same pages again and again. What the app has chosen stays.
-async fn give_room(connection: &mut SqliteConnection) -> Result<(), DatabaseError> {
+/// A connection that was just opened.
+async fn prepare_to_write(connection: &mut SqliteConnection) -> Result<(), DatabaseError> {
     let native = Native::lock(connection).await?;
+    // `BEGIN IMMEDIATE` succeeds on a file that cannot be written; only the first write would fail.
+    if native.is_read_only() {
+        return Err(DatabaseError::ReadOnly);
+    }
+    give_room(&native)
+}
+
+/// Batches write rows and hashes in random places; with SQLite's own 2 MB of cache they read and spill the same pages again and again. What the app has chosen stays.
+fn give_room(native: &Native<'_>) -> Result<(), DatabaseError> {
     let mut ask = native.prepare("PRAGMA main.cache_size")?;
     ask.step()?;
     let is_default = ask.column_i64(0) == limits::SQLITE_CACHE_KIB;
@@ -277,24 +303,6 @@ async fn give_room(connection: &mut SqliteConnection) -> Result<(), DatabaseErro
     if is_default {
         native.execute(&format!("PRAGMA main.cache_size = {}", limits::WRITER_CACHE_KIB))?;
     }
-    Ok(())
-}
-
-/// Sets what belongs to the connection, which no rollback resets; `synchronous` cannot change inside a transaction.
-async fn prepare_to_write(
-    connection: &mut SqliteConnection,
-    durability: Durability,
-) -> Result<(), DatabaseError> {
-    let native = Native::lock(connection).await?;
-    // `BEGIN IMMEDIATE` succeeds on a file that cannot be written; only the first write would fail.
-    if native.is_read_only() {
-        return Err(DatabaseError::ReadOnly);
-    }
-    native.set_triggers_enabled(true)?;
-    native.execute(match durability {
-        Durability::Full => "PRAGMA synchronous = FULL",
-        Durability::Normal => "PRAGMA synchronous = NORMAL",
-    })?;
     Ok(())
 }
 

@@ -443,7 +443,7 @@ impl Inner {
         }
         let lock = CoordinatorLock::take(path)?;
         let mut transaction = self.writer.begin("prepare the tables", Durability::Full).await?;
-        let layouts = prepare::prepare(transaction.connection(), models, path).await?;
+        let layouts = prepare::prepare(transaction.sqlx().await?, models, path).await?;
         let (session, state) = Session::open(&mut transaction, &layouts).await?;
         transaction.commit().await?;
         let listened = self.listened().clone();
