@@ -157,7 +157,7 @@ impl<'a> Applying<'a> {
         self.end(transaction, memory).await
     }
 
-    async fn begin(&mut self, memory: &mut Memory) -> Result<Transaction<'a>, RepositoryError> {
+    async fn begin(&mut self, memory: &mut Memory) -> Result<Transaction, RepositoryError> {
         self.wrote = false;
         let begin = (ACTION, Durability::Normal);
         let first = |native: &Native<'_>, _: &mut Memory| {
@@ -172,7 +172,7 @@ impl<'a> Applying<'a> {
     /// Tries to apply `work`; what failed, and why.
     async fn attempt(
         &mut self,
-        transaction: &mut Transaction<'_>,
+        transaction: &mut Transaction,
         memory: &mut Memory,
         work: &[Work<'a>],
     ) -> Result<Vec<(Work<'a>, Failure)>, RepositoryError> {
@@ -208,7 +208,7 @@ impl<'a> Applying<'a> {
     /// Tries what failed again, now that everything else is in, as long as that gets anything in; and keeps the rest.
     async fn last_attempts(
         &mut self,
-        transaction: &mut Transaction<'_>,
+        transaction: &mut Transaction,
         memory: &mut Memory,
     ) -> Result<(), RepositoryError> {
         let mut hopeful = !self.applied.changed.is_empty() && !self.deferred.is_empty();
@@ -228,7 +228,7 @@ impl<'a> Applying<'a> {
 
     async fn keep_deferred(
         &mut self,
-        transaction: &mut Transaction<'_>,
+        transaction: &mut Transaction,
         memory: &mut Memory,
     ) -> Result<(), RepositoryError> {
         if self.deferred.is_empty() {
@@ -283,7 +283,7 @@ impl<'a> Applying<'a> {
     /// Ends the last transaction: the marks go with it.
     async fn end(
         &mut self,
-        mut transaction: Transaction<'_>,
+        mut transaction: Transaction,
         memory: &mut Memory,
     ) -> Result<(), RepositoryError> {
         self.forget_vanished(memory);
@@ -317,11 +317,7 @@ impl<'a> Applying<'a> {
         }
     }
 
-    async fn finish(
-        &mut self,
-        transaction: Transaction<'_>,
-        memory: &mut Memory,
-    ) -> Result<(), RepositoryError> {
+    async fn finish(&mut self, transaction: Transaction, memory: &mut Memory) -> Result<(), RepositoryError> {
         if !self.wrote && memory.known_mark() == 0 {
             return memory.end_unchanged(transaction).await;
         }

@@ -2,12 +2,14 @@
 //!
 //! Not here: what happens inside a transaction.
 
+mod checkpoint;
+
 use std::sync::Arc;
 
 use ditto_sync_core::repository::RepositoryError;
 use sqlx::{ConnectOptions, Connection, SqlStr, Sqlite, SqliteConnection, sqlite::SqliteConnectOptions};
 use sqlx_core::transaction::TransactionManager;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::{
     database::{Database, Turn},
@@ -46,14 +48,25 @@ pub(crate) struct Reader {
 /// A writer's transaction has the write lock, and the turn of this process, until it ends. A reader's sees one state of the database, and keeps
 /// SQLite from recycling its log: end both soon.
 #[derive(Debug)]
-pub(crate) struct Transaction<'w> {
-    connection: MutexGuard<'w, Option<SqliteConnection>>,
+pub(crate) struct Transaction {
+    /// `None` once it has ended.
+    place: Option<Place>,
     context: Context,
-    open: bool,
     /// An earlier transaction may have left triggers disabled: that belongs to the connection, and no rollback resets it.
     triggers_in_doubt: bool,
     /// After the connection: the next one's turn comes when the rollback is on its way.
     _turn: Option<Turn>,
+}
+
+/// The place of a connection, until dropped.
+type Place = OwnedMutexGuard<Option<Open>>;
+
+/// An open connection.
+#[derive(Debug)]
+struct Open {
+    sqlx: SqliteConnection,
+    /// The log is brought back behind its commits, by us.
+    checkpoints: bool,
 }
 
 impl Writer {
@@ -76,12 +89,13 @@ impl Writer {
         &self,
         action: &'static str,
         durability: Durability,
-    ) -> Result<Transaction<'_>, RepositoryError> {
+    ) -> Result<Transaction, RepositoryError> {
         let context = Context::new(Arc::clone(self.database.path()), action);
+        // The connection first: it may still be bringing the log back, and nobody has to wait for a turn because of that.
+        let place = self.slot.take().await;
         let turn = self.database.turn().await;
-        self.slot
-            .begin(Start::Write(durability), context, Some(turn))
-            .await
+        let start = Start::Write(durability);
+        self.slot.begin(place, start, (context, Some(turn))).await
     }
 
     /// Closes the connection, if it is open. The next [`begin`](Self::begin) opens another one.
@@ -102,9 +116,10 @@ impl Reader {
     /// Begins a transaction that only reads. `action` completes the sentence "could not ..".
     ///
     /// Cancellation safe.
-    pub(crate) async fn begin(&self, action: &'static str) -> Result<Transaction<'_>, RepositoryError> {
+    pub(crate) async fn begin(&self, action: &'static str) -> Result<Transaction, RepositoryError> {
         let context = Context::new(Arc::clone(self.database.path()), action);
-        self.slot.begin(Start::Read, context, None).await
+        let place = self.slot.take().await;
+        self.slot.begin(place, Start::Read, (context, None)).await
     }
 
     /// Reads outside of a transaction, with one trip to the thread of the connection where a transaction takes three: each statement sees a state of its own. `None` when there is no
@@ -112,8 +127,8 @@ impl Reader {
     ///
     /// Cancellation safe.
     pub(crate) async fn glance<T>(&self, step: impl FnOnce(&Native<'_>) -> Option<T>) -> Option<T> {
-        let mut connection = self.slot.connection.lock().await;
-        let native = Native::lock(connection.as_mut()?).await.ok()?;
+        let mut place = self.slot.take().await;
+        let native = Native::lock(&mut place.as_mut()?.sqlx).await.ok()?;
         step(&native)
     }
 
@@ -123,12 +138,13 @@ impl Reader {
     }
 }
 
-impl Transaction<'_> {
+impl Transaction {
     /// Takes the connection from its worker thread, for a loop of statements. Give it back before long: drop it between slices.
     pub(crate) async fn native(&mut self) -> Result<Native<'_>, RepositoryError> {
         let context = &self.context;
-        let connection = self.connection.as_mut().expect("a transaction has a connection");
-        let native = Native::lock(connection)
+        let open = self.place.as_mut().and_then(|place| place.as_mut());
+        let open = open.expect("a transaction has a connection until it ends");
+        let native = Native::lock(&mut open.sqlx)
             .await
             .map_err(|error| context.error(error))?;
         if self.triggers_in_doubt {
@@ -149,7 +165,8 @@ impl Transaction<'_> {
     }
 
     fn connection(&mut self) -> &mut SqliteConnection {
-        self.connection.as_mut().expect("a transaction has a connection")
+        let open = self.place.as_mut().and_then(|place| place.as_mut());
+        &mut open.expect("a transaction has a connection until it ends").sqlx
     }
 
     /// What this transaction is for, to turn errors into the repository's.
@@ -166,7 +183,9 @@ impl Transaction<'_> {
         Manager::commit(self.connection())
             .await
             .map_err(|error| context.error(error))?;
-        self.open = false;
+        if let Some(place) = self.place.take() {
+            bring_log_back(place, &context.path);
+        }
         Ok(())
     }
 
@@ -176,18 +195,28 @@ impl Transaction<'_> {
         Manager::rollback(self.connection())
             .await
             .map_err(|error| context.error(error))?;
-        self.open = false;
+        self.place = None;
         Ok(())
     }
 }
 
-impl Drop for Transaction<'_> {
+impl Drop for Transaction {
     fn drop(&mut self) {
-        if self.open
-            && let Some(connection) = self.connection.as_mut()
-        {
-            Manager::start_rollback(connection);
+        if let Some(open) = self.place.as_mut().and_then(|place| place.as_mut()) {
+            Manager::start_rollback(&mut open.sqlx);
         }
+        self.place = None;
+    }
+}
+
+/// Brings the log back behind a commit, where that is due. The connection is not free before, so there is never more than one of these, and closing waits for it.
+fn bring_log_back(mut place: Place, path: &str) {
+    if place.as_ref().is_some_and(|open| open.checkpoints) && checkpoint::is_due(path) {
+        tokio::spawn(async move {
+            if let Some(open) = place.as_mut() {
+                checkpoint::run(&mut open.sqlx).await;
+            }
+        });
     }
 }
 
@@ -202,71 +231,71 @@ enum Start {
 #[derive(Debug)]
 struct Slot {
     options: SqliteConnectOptions,
-    connection: Mutex<Option<SqliteConnection>>,
+    connection: Arc<Mutex<Option<Open>>>,
 }
 
 impl Slot {
     fn new(options: SqliteConnectOptions) -> Self {
         Self {
             options,
-            connection: Mutex::new(None),
+            connection: Arc::default(),
         }
+    }
+
+    /// Waits until nobody else uses the connection.
+    async fn take(&self) -> Place {
+        Arc::clone(&self.connection).lock_owned().await
     }
 
     async fn begin(
         &self,
+        mut place: Place,
         start: Start,
-        context: Context,
-        turn: Option<Turn>,
-    ) -> Result<Transaction<'_>, RepositoryError> {
-        let mut connection = self.connection.lock().await;
-        if let Some(open) = connection.as_mut() {
-            match begin_on(open, start).await {
-                Ok(()) => return Ok(Transaction::begun(connection, context, turn)),
+        (context, turn): (Context, Option<Turn>),
+    ) -> Result<Transaction, RepositoryError> {
+        if let Some(open) = place.as_mut() {
+            match begin_on(&mut open.sqlx, start).await {
+                Ok(()) => return Ok(Transaction::begun(place, context, turn)),
                 Err(error) if error.is_busy() => return Err(context.error(error)),
                 // After some errors (a full disk, for one) SQLite has rolled back by itself while sqlx still counts a transaction, and such a
                 // connection never begins again. A new one tells whether the database or only the connection is broken.
                 Err(error) => {
                     tracing::debug!(%error, "a connection was given up for a new one");
-                    *connection = None;
+                    *place = None;
                 }
             }
         }
         let opened = self.open(start).await.map_err(|error| context.error(error))?;
-        begin_on(connection.insert(opened), start)
+        begin_on(&mut place.insert(opened).sqlx, start)
             .await
             .map_err(|error| context.error(error))?;
-        Ok(Transaction::begun(connection, context, turn))
+        Ok(Transaction::begun(place, context, turn))
     }
 
-    async fn open(&self, start: Start) -> Result<SqliteConnection, DatabaseError> {
-        let mut opened = self.options.connect().await?;
-        if let Start::Write(_) = start {
-            prepare_to_write(&mut opened).await?;
-        }
-        Ok(opened)
+    async fn open(&self, start: Start) -> Result<Open, DatabaseError> {
+        let mut sqlx = self.options.connect().await?;
+        let checkpoints = match start {
+            Start::Write(_) => prepare_to_write(&mut sqlx).await?,
+            Start::Read => false,
+        };
+        Ok(Open { sqlx, checkpoints })
     }
 
     async fn close(&self) {
-        let connection = self.connection.lock().await.take();
-        if let Some(connection) = connection
-            && let Err(error) = connection.close().await
+        let open = self.take().await.take();
+        if let Some(open) = open
+            && let Err(error) = open.sqlx.close().await
         {
             tracing::debug!(%error, "a connection did not close cleanly");
         }
     }
 }
 
-impl<'w> Transaction<'w> {
-    fn begun(
-        connection: MutexGuard<'w, Option<SqliteConnection>>,
-        context: Context,
-        turn: Option<Turn>,
-    ) -> Self {
+impl Transaction {
+    fn begun(place: Place, context: Context, turn: Option<Turn>) -> Self {
         Self {
-            connection,
+            place: Some(place),
             context,
-            open: true,
             triggers_in_doubt: turn.is_some(),
             _turn: turn,
         }
@@ -284,14 +313,15 @@ async fn begin_on(connection: &mut SqliteConnection, start: Start) -> Result<(),
     Ok(())
 }
 
-/// A connection that was just opened.
-async fn prepare_to_write(connection: &mut SqliteConnection) -> Result<(), DatabaseError> {
+/// What a connection that was just opened needs. Whether the log is brought back behind its commits.
+async fn prepare_to_write(connection: &mut SqliteConnection) -> Result<bool, DatabaseError> {
     let native = Native::lock(connection).await?;
     // `BEGIN IMMEDIATE` succeeds on a file that cannot be written; only the first write would fail.
     if native.is_read_only() {
         return Err(DatabaseError::ReadOnly);
     }
-    give_room(&native)
+    give_room(&native)?;
+    Ok(checkpoint::take_over(&native)?)
 }
 
 /// Batches write rows and hashes in random places; with SQLite's own 2 MB of cache they read and spill the same pages again and again. What the app has chosen stays.

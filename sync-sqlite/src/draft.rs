@@ -192,7 +192,7 @@ impl<'a> Drafting<'a> {
     /// The rest of a draft that is more than one slice.
     async fn go_on(
         &mut self,
-        transaction: &mut Transaction<'_>,
+        transaction: &mut Transaction,
         memory: &mut Memory,
         mut more: bool,
     ) -> Result<(Draft, bool), RepositoryError> {
@@ -209,7 +209,7 @@ impl<'a> Drafting<'a> {
     /// Looks for rows that were never sent.
     async fn seed(
         &mut self,
-        transaction: &mut Transaction<'_>,
+        transaction: &mut Transaction,
         memory: &mut Memory,
     ) -> Result<(), RepositoryError> {
         let mut slices = 0;

@@ -34,3 +34,9 @@ pub(crate) const LOOKS_AT_ONCE: u32 = 12;
 /// How long to wait for another look after those, and from then on twice as long each time, up to the regular poll. The commit hook runs
 /// before the commit is visible, usually by less than a millisecond.
 pub(crate) const SECOND_LOOK: Duration = Duration::from_micros(200);
+
+/// How long the log may get before SQLite brings it back into the database, in pages, if nobody has chosen another length (<https://sqlite.org/pragma.html#pragma_wal_autocheckpoint>).
+pub(crate) const SQLITE_CHECKPOINT_PAGES: i64 = 1000;
+
+/// The same for our own connection, which does it behind its commits.
+pub(crate) const CHECKPOINT_PAGES: u32 = 1000;

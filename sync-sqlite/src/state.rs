@@ -64,7 +64,7 @@ pub(crate) struct RandomError(pub(crate) String);
 
 impl Fault {
     /// What it means for the caller. `action` completes the sentence "could not ..".
-    fn into_error(self, transaction: &Transaction<'_>, action: &'static str) -> RepositoryError {
+    fn into_error(self, transaction: &Transaction, action: &'static str) -> RepositoryError {
         match self {
             Self::Native(error) => transaction.context().error(error),
             Self::Codec(error @ CodecError::UnknownCollection(_)) => {
@@ -80,7 +80,7 @@ impl Fault {
 
 /// Runs `step` on the connection, away from its worker thread. Short: nobody else runs on this task's thread meanwhile.
 pub(crate) async fn on_native<T>(
-    transaction: &mut Transaction<'_>,
+    transaction: &mut Transaction,
     action: &'static str,
     step: impl FnOnce(&Native<'_>) -> Result<T, Fault>,
 ) -> Result<T, RepositoryError> {
@@ -95,7 +95,7 @@ impl Session {
     /// Loads the state of the coordinator, in the transaction that has prepared the tables; makes what a new database has not. Writes nothing
     /// to a database that is as it was.
     pub(crate) async fn open(
-        transaction: &mut Transaction<'_>,
+        transaction: &mut Transaction,
         layouts: &[ModelLayout],
     ) -> Result<(Self, SyncState), RepositoryError> {
         let action = "load the state of the synchronisation";
@@ -165,25 +165,25 @@ impl Session {
     }
 
     /// Begins a write transaction, with a memory that tells the truth about the database as of now.
-    pub(crate) async fn begin<'w>(
+    pub(crate) async fn begin(
         &self,
-        writer: &'w Writer,
+        writer: &Writer,
         memory: &mut Memory,
         what: (&'static str, Durability),
-    ) -> Result<Transaction<'w>, RepositoryError> {
+    ) -> Result<Transaction, RepositoryError> {
         let (transaction, ()) = self.begin_with(writer, memory, what, |_, _| Ok(())).await?;
         Ok(transaction)
     }
 
     /// The same with a first step in it, which takes no trip of its own to the thread of the connection: for a small transaction trips are most of the time, and
     /// somebody waits for a row.
-    pub(crate) async fn begin_with<'w, T>(
+    pub(crate) async fn begin_with<T>(
         &self,
-        writer: &'w Writer,
+        writer: &Writer,
         memory: &mut Memory,
         (action, durability): (&'static str, Durability),
         first: impl FnOnce(&Native<'_>, &mut Memory) -> Result<T, Fault>,
-    ) -> Result<(Transaction<'w>, T), RepositoryError> {
+    ) -> Result<(Transaction, T), RepositoryError> {
         let mut transaction = writer.begin(action, durability).await?;
         memory.enter();
         let outcome = on_native(&mut transaction, action, |native| {
@@ -197,7 +197,7 @@ impl Session {
     /// Commits what a transaction did, its known-set changes with it.
     pub(crate) async fn commit(
         &self,
-        mut transaction: Transaction<'_>,
+        mut transaction: Transaction,
         memory: &mut Memory,
         action: &'static str,
     ) -> Result<(), RepositoryError> {

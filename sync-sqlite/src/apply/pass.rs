@@ -90,7 +90,7 @@ impl Pass {
     /// Applies `work`; whatever fails has left no trace.
     pub(super) async fn run(
         session: &Session,
-        (transaction, memory): (&mut Transaction<'_>, &mut Memory),
+        (transaction, memory): (&mut Transaction, &mut Memory),
         work: &[Work<'_>],
     ) -> Result<Self, RepositoryError> {
         let mut excluded: Vec<(usize, Failure)> = Vec::new();
@@ -158,7 +158,7 @@ impl Pass {
     /// Each row in a savepoint of its own: slow, and needed only where a foreign key refers to other columns than the id.
     async fn one_by_one(
         session: &Session,
-        (transaction, memory): (&mut Transaction<'_>, &mut Memory),
+        (transaction, memory): (&mut Transaction, &mut Memory),
         (work, mut failures): (&[Work<'_>], Vec<(usize, Failure)>),
     ) -> Result<Self, RepositoryError> {
         let mut all = Self::default();

@@ -118,7 +118,7 @@ fn verdict(
 /// Puts the rows in. Those that a constraint refuses are tried again as long as that gets anything in.
 async fn put(
     session: &Session,
-    (transaction, memory): (&mut Transaction<'_>, &mut Memory),
+    (transaction, memory): (&mut Transaction, &mut Memory),
     mut open: Vec<Work<'_>>,
     outcomes: &mut Outcomes,
 ) -> Result<(), RepositoryError> {

@@ -37,7 +37,7 @@ async fn fixture() -> Fixture {
 }
 
 impl Fixture {
-    async fn begin(&self) -> Transaction<'_> {
+    async fn begin(&self) -> Transaction {
         self.writer.begin("test", Durability::Normal).await.unwrap()
     }
 
@@ -49,11 +49,11 @@ impl Fixture {
     }
 }
 
-async fn write(transaction: &mut Transaction<'_>, sql: &str) {
+async fn write(transaction: &mut Transaction, sql: &str) {
     transaction.native().await.unwrap().execute(sql).unwrap();
 }
 
-async fn read(transaction: &mut Transaction<'_>, sql: &str) -> i64 {
+async fn read(transaction: &mut Transaction, sql: &str) -> i64 {
     let native = transaction.native().await.unwrap();
     let mut statement = native.prepare(sql).unwrap();
     assert!(statement.step().unwrap());
@@ -328,4 +328,50 @@ async fn writers_of_one_file_take_turns() {
     assert!(futures_util::poll!(second.as_mut()).is_pending());
     first.commit().await.unwrap();
     second.await.unwrap().commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_log_is_brought_back_behind_commits_and_stays_short() {
+    const PAGES: u64 = 300;
+    let fixture = fixture().await;
+    let log = format!("{}-wal", fixture.writer.database.path());
+    let length = || std::fs::metadata(&log).unwrap().len() / 4096;
+    let mut longest = 0;
+    for _ in 0..30 {
+        let mut transaction = fixture.begin().await;
+        let rows = format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {PAGES}) \
+             INSERT INTO log SELECT zeroblob(4000) FROM n"
+        );
+        write(&mut transaction, &rows).await;
+        transaction.commit().await.unwrap();
+        longest = longest.max(length());
+    }
+    let most = u64::from(limits::CHECKPOINT_PAGES) + 2 * PAGES;
+    assert!(
+        (u64::from(limits::CHECKPOINT_PAGES)..most).contains(&longest),
+        "{longest} pages"
+    );
+    assert_eq!(fixture.count("log").await, 30 * i64::try_from(PAGES).unwrap());
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_turn_because_our_connection_is_busy_with_the_log() {
+    let fixture = fixture().await;
+    fixture.begin().await.commit().await.unwrap();
+    let busy = fixture.writer.slot.take().await;
+    let mut begin = pin!(fixture.writer.begin("test", Durability::Normal));
+    assert!(poll_once(begin.as_mut()).await.is_none());
+    let turn = poll_once(pin!(fixture.writer.database.turn())).await;
+    assert!(turn.is_some(), "an app may write");
+    drop((turn, busy));
+    begin.await.unwrap().commit().await.unwrap();
+}
+
+async fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+    std::future::poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }

@@ -293,7 +293,7 @@ impl Memory {
     }
 
     /// Commits, and believes in what the transaction did.
-    pub(crate) async fn commit(&mut self, transaction: Transaction<'_>) -> Result<(), RepositoryError> {
+    pub(crate) async fn commit(&mut self, transaction: Transaction) -> Result<(), RepositoryError> {
         assert_eq!(
             self.known_written,
             self.known_writes.len(),
@@ -318,10 +318,7 @@ impl Memory {
     }
 
     /// Ends a transaction that found nothing to change, without a write.
-    pub(crate) async fn end_unchanged(
-        &mut self,
-        transaction: Transaction<'_>,
-    ) -> Result<(), RepositoryError> {
+    pub(crate) async fn end_unchanged(&mut self, transaction: Transaction) -> Result<(), RepositoryError> {
         assert!(self.known_writes.is_empty(), "nothing was changed");
         if self.settled_entries {
             return self.commit(transaction).await;
