@@ -134,6 +134,7 @@ impl DocumentState {
             self.counters = counters;
         }
         let stamp = stamps.next();
+        self.registers.reserve(document.len());
         for (name, value) in document.iter() {
             match counter_start(model, name, value) {
                 Some(start) => self.start_counter(name, Counter::new(stamp, start)),
@@ -375,6 +376,10 @@ fn find<'a, T>(sorted: &'a [(FieldName, T)], name: &str) -> Option<&'a T> {
 }
 
 fn put<T>(sorted: &mut Vec<(FieldName, T)>, name: &FieldName, item: T) {
+    if sorted.last().is_none_or(|(last, _)| last < name) {
+        sorted.push((name.clone(), item));
+        return;
+    }
     match position(sorted, name) {
         Ok(at) => sorted[at].1 = item,
         Err(at) => sorted.insert(at, (name.clone(), item)),

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use ditto_sync_core::{
-    document::Document,
+    document::{Document, FieldName},
     hash::ContentHash,
     id::DocumentId,
     intent::{Action, Intent, Operation},
@@ -15,6 +15,7 @@ use ditto_sync_core::{
 use super::{
     Flavor,
     document_state::{DocumentState, Stamps},
+    id_hash::IdHashing,
     replica::{Mark, Replica},
 };
 
@@ -103,7 +104,8 @@ fn rejections(
     context: &WriteContext,
     rejected: impl Fn(&Operation) -> Option<String>,
 ) -> Vec<Rejection> {
-    let mut seen: HashSet<(&str, &DocumentId)> = HashSet::with_capacity(intent.operations.len());
+    let mut seen: HashSet<(&str, &DocumentId), IdHashing> =
+        HashSet::with_capacity_and_hasher(intent.operations.len(), IdHashing::default());
     let mut rejections = Vec::new();
     for (operation, document) in documents.with(intent) {
         let twice = !seen.insert((operation.model.collection(), &operation.id));
@@ -136,36 +138,38 @@ fn collection_refusal(name: &str) -> Option<String> {
 }
 
 fn action_refusal(action: &Action, found: Option<&Document>, context: &WriteContext) -> Option<String> {
-    let (fields, kept_bytes) = match action {
-        Action::Insert(document) | Action::Seed(document) => (document.iter().collect::<Vec<_>>(), 0),
+    let (reason, bytes) = match action {
+        Action::Insert(document) | Action::Seed(document) => fields_refusal(document.iter()),
         Action::Patch { set, .. } => {
             let replaced = |name: &str| set.iter().any(|(other, _)| other == name);
             let kept = found
                 .into_iter()
                 .flat_map(Document::iter)
                 .filter(|(name, _)| !replaced(name));
-            let kept_bytes = kept.map(|(name, value)| name.len() + value_bytes(value)).sum();
-            (
-                set.iter().map(|(name, value)| (name, value)).collect(),
-                kept_bytes,
-            )
+            let kept_bytes: usize = kept.map(|(name, value)| name.len() + value_bytes(value)).sum();
+            let (reason, bytes) = fields_refusal(set.iter().map(|(name, value)| (name, value)));
+            (reason, bytes + kept_bytes)
         }
         Action::Delete => return None,
     };
-    let invalid = |(name, value): &(_, &Value)| {
-        let reason: ValueError = value.validate().err()?;
-        Some(format!("field `{name}`: {reason}"))
-    };
-    if let Some(reason) = fields.iter().find_map(invalid).filter(|_| !context.any_value) {
+    if let Some(reason) = reason.filter(|_| !context.any_value) {
         return Some(reason);
     }
-    let bytes: usize = fields
-        .iter()
-        .map(|(name, value)| name.len() + value_bytes(value))
-        .sum();
-    let bytes = bytes + kept_bytes;
     let bytes_max = context.document_bytes_max;
     (bytes > bytes_max).then(|| format!("a document has at most {bytes_max} bytes, found {bytes}"))
+}
+
+/// What is wrong with the first of these fields that has something wrong with it, and about what they cost.
+fn fields_refusal<'a>(fields: impl Iterator<Item = (&'a FieldName, &'a Value)>) -> (Option<String>, usize) {
+    let (mut reason, mut bytes) = (None, 0);
+    for (name, value) in fields {
+        bytes += name.len() + value_bytes(value);
+        let invalid = value.validate().err().filter(|_| reason.is_none());
+        reason = invalid
+            .map(|invalid: ValueError| format!("field `{name}`: {invalid}"))
+            .or(reason);
+    }
+    (reason, bytes)
 }
 
 /// About what the value costs in an engine's encoding.
