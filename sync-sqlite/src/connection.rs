@@ -11,6 +11,8 @@ use sqlx::{ConnectOptions, Connection, SqlStr, Sqlite, SqliteConnection, sqlite:
 use sqlx_core::transaction::TransactionManager;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use self::checkpoint::Checkpoints;
+
 use crate::{
     database::{Database, Turn},
     error::{Context, DatabaseError},
@@ -65,8 +67,7 @@ type Place = OwnedMutexGuard<Option<Open>>;
 #[derive(Debug)]
 struct Open {
     sqlx: SqliteConnection,
-    /// The log is brought back behind its commits, by us.
-    checkpoints: bool,
+    checkpoints: Checkpoints,
 }
 
 impl Writer {
@@ -153,6 +154,7 @@ impl Transaction {
                 .map_err(|error| context.error(error))?;
             self.triggers_in_doubt = false;
         }
+        open.checkpoints.look(&native);
         Ok(native)
     }
 
@@ -184,7 +186,7 @@ impl Transaction {
             .await
             .map_err(|error| context.error(error))?;
         if let Some(place) = self.place.take() {
-            bring_log_back(place, &context.path);
+            bring_log_back(place);
         }
         Ok(())
     }
@@ -210,8 +212,8 @@ impl Drop for Transaction {
 }
 
 /// Brings the log back behind a commit, where that is due. The connection is not free before, so there is never more than one of these, and closing waits for it.
-fn bring_log_back(mut place: Place, path: &str) {
-    if place.as_ref().is_some_and(|open| open.checkpoints) && checkpoint::is_due(path) {
+fn bring_log_back(mut place: Place) {
+    if place.as_mut().is_some_and(|open| open.checkpoints.are_due()) {
         tokio::spawn(async move {
             if let Some(open) = place.as_mut() {
                 checkpoint::run(&mut open.sqlx).await;
@@ -276,7 +278,7 @@ impl Slot {
         let mut sqlx = self.options.connect().await?;
         let checkpoints = match start {
             Start::Write(_) => prepare_to_write(&mut sqlx).await?,
-            Start::Read => false,
+            Start::Read => Checkpoints::NONE,
         };
         Ok(Open { sqlx, checkpoints })
     }
@@ -313,15 +315,15 @@ async fn begin_on(connection: &mut SqliteConnection, start: Start) -> Result<(),
     Ok(())
 }
 
-/// What a connection that was just opened needs. Whether the log is brought back behind its commits.
-async fn prepare_to_write(connection: &mut SqliteConnection) -> Result<bool, DatabaseError> {
+/// What a connection that was just opened needs. Its log is brought back behind its commits.
+async fn prepare_to_write(connection: &mut SqliteConnection) -> Result<Checkpoints, DatabaseError> {
     let native = Native::lock(connection).await?;
     // `BEGIN IMMEDIATE` succeeds on a file that cannot be written; only the first write would fail.
     if native.is_read_only() {
         return Err(DatabaseError::ReadOnly);
     }
     give_room(&native)?;
-    Ok(checkpoint::take_over(&native)?)
+    Ok(Checkpoints::of(&native)?)
 }
 
 /// Batches write rows and hashes in random places; with SQLite's own 2 MB of cache they read and spill the same pages again and again. What the app has chosen stays.

@@ -13,7 +13,7 @@ use crate::native::NativeError;
 /// What was being done to which file: what an error message needs to say.
 #[derive(Debug, Clone)]
 pub(crate) struct Context {
-    pub(crate) path: Arc<str>,
+    path: Arc<str>,
     action: &'static str,
 }
 

@@ -96,23 +96,25 @@ impl<'c> Native<'c> {
 
     /// Whether the transaction has broken foreign keys that COMMIT would refuse (<https://sqlite.org/c3ref/c_dbstatus_options.html>).
     pub(crate) fn has_unresolved_foreign_keys(&self) -> bool {
+        self.status(ffi::SQLITE_DBSTATUS_DEFERRED_FKS) != 0
+    }
+
+    /// How many pages this connection has written to the write-ahead log since it was opened; it wraps around.
+    pub(crate) fn pages_written(&self) -> u32 {
+        self.status(ffi::SQLITE_DBSTATUS_CACHE_WRITE).cast_unsigned()
+    }
+
+    fn status(&self, verb: c_int) -> c_int {
         let (mut current, mut high): (c_int, c_int) = (0, 0);
         // SAFETY: the handle is open and ours while `self` lives, and both pointers outlive the call.
-        let code = unsafe {
-            ffi::sqlite3_db_status(
-                self.handle.as_ptr(),
-                ffi::SQLITE_DBSTATUS_DEFERRED_FKS,
-                &raw mut current,
-                &raw mut high,
-                0,
-            )
-        };
+        let code =
+            unsafe { ffi::sqlite3_db_status(self.handle.as_ptr(), verb, &raw mut current, &raw mut high, 0) };
         assert_eq!(
             code,
             ffi::SQLITE_OK,
-            "the verb is known to every SQLite since 3.8.0"
+            "the verbs in use are known to every SQLite since 3.8.0"
         );
-        current != 0
+        current
     }
 
     /// Whether the main database can only be read, because it was opened so or because the file system says so.
