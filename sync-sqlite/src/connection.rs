@@ -92,9 +92,10 @@ impl Writer {
         durability: Durability,
     ) -> Result<Transaction, RepositoryError> {
         let context = Context::new(Arc::clone(self.database.path()), action);
-        // The connection first: it may still be bringing the log back, and nobody has to wait for a turn because of that.
-        let place = self.slot.take().await;
+        // It may still be bringing the log back: nobody has to wait for a turn because of that.
+        drop(self.slot.take().await);
         let turn = self.database.turn().await;
+        let place = self.slot.take().await;
         let start = Start::Write(durability);
         self.slot.begin(place, start, (context, Some(turn))).await
     }

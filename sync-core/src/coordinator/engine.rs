@@ -382,7 +382,8 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         }
         let reported = batch.changes.len();
         let mut ids = self.pass_over_agreed(model, batch.changes).await;
-        let all_agreed = ids.is_empty() && self.queues.is_idle(model);
+        // What was overwritten is told once, also when a crash follows.
+        let all_agreed = ids.is_empty() && batch.overwritten.is_empty() && self.queues.is_idle(model);
         // A cursor that moved without a change of ours is not worth a write: a resume from the old one reports nothing either.
         let cursor = batch
             .cursor
