@@ -291,7 +291,8 @@ async fn what_is_restored_is_not_sent_back() {
         .await
         .expect("the backup is pulled");
     assert_eq!(till.sent().await, 0);
-    till.run("UPDATE sales SET amount = 2; DELETE FROM sales WHERE id = 1")
+    // Together, or the coordinator may send the first change before the second one is there.
+    till.run("BEGIN IMMEDIATE; UPDATE sales SET amount = 2; DELETE FROM sales WHERE id = 1; COMMIT")
         .await;
     assert_eq!(till.sent().await, 1);
     let again = till

@@ -221,6 +221,7 @@ fn apply(replica: &mut Replica, operation: &Operation, context: WriteContext) {
     {
         state.note_context(before);
     }
+    let hash = hash_after(operation, &state);
     replica.versions.count(replica.writer);
     replica.operations += 1;
     replica.put(
@@ -230,13 +231,16 @@ fn apply(replica: &mut Replica, operation: &Operation, context: WriteContext) {
         Mark {
             origin: None,
             silent: context.silent,
-            hash: hash_after(operation),
+            hash,
         },
     );
 }
 
-/// The hash of the document that an operation leaves, which is what was sent, because the document before was as expected. Not of a seed: what was written before may hide it.
-fn hash_after(operation: &Operation) -> Option<ContentHash> {
-    let is_shown = matches!(operation.action, Action::Insert(_) | Action::Patch { .. });
-    operation.record.sent.filter(|_| is_shown && !any_off())
+/// The hash of the document that an operation leaves. An insert leaves what was sent; what a patch leaves depends on what it met. Of a seed nothing is said: what was written before may hide it.
+fn hash_after(operation: &Operation, state: &DocumentState) -> Option<ContentHash> {
+    match operation.action {
+        Action::Insert(_) => operation.record.sent.filter(|_| !any_off()),
+        Action::Patch { .. } => state.hash(operation.model),
+        Action::Delete | Action::Seed(_) => None,
+    }
 }
