@@ -411,7 +411,7 @@ impl ModelDescriptor {
             {}
             let value = values.next_if(|(name, _)| *name == field.document_name());
             columns[at] = match value.map(|(_, value)| value) {
-                Some(Value::Text(text)) if field.keeps_text() => ColumnValue::Text(std::mem::take(text)),
+                Some(value) if field.keeps(value) => kept(std::mem::take(value)),
                 value => field.column_of(value.as_deref())?,
             };
         }
@@ -466,6 +466,19 @@ impl ModelDescriptor {
         match document {
             Some(document) if !self.is_husk(document) => ContentHash::of_row(self, document).map(Some),
             _ => Ok(None),
+        }
+    }
+}
+
+/// The column of a value that [is the same there](FieldDescriptor::keeps).
+fn kept(value: Value) -> ColumnValue {
+    match value {
+        Value::Text(text) => ColumnValue::Text(text),
+        Value::Int(integer) => ColumnValue::Integer(integer),
+        Value::Float(float) => ColumnValue::Real(float),
+        Value::Null => ColumnValue::Null,
+        Value::Bool(_) | Value::Bytes(_) | Value::List(_) | Value::Map(_) => {
+            unreachable!("such values are converted")
         }
     }
 }

@@ -111,9 +111,10 @@ pub trait DittoField: Sized {
     /// Whether its text never looks like a number, so that a column of NUMERIC affinity (`DATETIME`, say) keeps it as it is
     /// (<https://sqlite.org/datatype3.html#determination_of_column_affinity>).
     const NEVER_NUMERIC: bool = false;
-    /// Whether text of a document is the text of the column as it is, whatever it says: then it is moved and not copied.
+    /// Whether a value of the type's [`KIND`](Self::KIND), which is text, an integer or a float, is the same in document and column, whatever it is, where the column is of the type's own
+    /// class: then no conversion is asked, and texts are moved and not copied.
     #[doc(hidden)]
-    const TEXT_AS_IT_IS: bool = false;
+    const AS_IT_IS: bool = false;
 
     /// To a document value.
     fn to_value(&self) -> Value;

@@ -3,7 +3,7 @@
 //! A hash answers "unchanged?" and nothing else: xxh3 is not collision resistant against a malicious peer, so no decision about
 //! trust may rest on it. The bytes hashed are a durable format: [`HASH_FORMAT`] names it.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, cmp::Ordering, iter::Peekable};
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::{
     column::{ColumnValue, Image},
     descriptor::{ModelDescriptor, RowError},
-    document::Document,
+    document::{Document, FieldName},
     id::{DocumentId, IdPart},
     value::Value,
 };
@@ -51,20 +51,12 @@ impl ContentHash {
         let mut failed = None;
         let hash = with_buffer(|buffer| {
             let mut fields = document.iter().peekable();
-            // Both sides are sorted by name.
             for &at in model.hash_order() {
                 let field = &model.fields()[at];
-                while fields
-                    .next_if(|(name, _)| name.as_str() < field.document_name())
-                    .is_some()
-                {}
-                let value = fields
-                    .peek()
-                    .filter(|(name, _)| name.as_str() == field.document_name());
-                match value.map(|(_, value)| *value) {
-                    Some(Value::Text(text)) if field.keeps_text() => {
+                match next_of(&mut fields, field.document_name()) {
+                    Some(value) if field.keeps(value) => {
                         if !field.is_volatile() {
-                            push_sized(buffer, TAG_TEXT, text.as_bytes());
+                            push_value(buffer, value);
                         }
                     }
                     value => match field.column_of(value) {
@@ -109,6 +101,21 @@ impl IdHash {
             }
         }))
     }
+}
+
+/// The value of this name among fields sorted by name, of which those before it are passed over.
+fn next_of<'d>(
+    fields: &mut Peekable<impl Iterator<Item = (&'d FieldName, &'d Value)>>,
+    name: &str,
+) -> Option<&'d Value> {
+    while let Some((field, _)) = fields.peek() {
+        match field.as_str().cmp(name) {
+            Ordering::Less => drop(fields.next()),
+            Ordering::Equal => return fields.next().map(|(_, value)| value),
+            Ordering::Greater => return None,
+        }
+    }
+    None
 }
 
 macro_rules! hash_bytes {

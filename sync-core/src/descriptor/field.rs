@@ -29,7 +29,7 @@ pub struct FieldDescriptor {
     /// Whether every column value of the right class is already canonical, so that no conversion is needed to hash it.
     canonical: bool,
     never_numeric: bool,
-    text_as_it_is: bool,
+    as_it_is: bool,
     default: Option<fn() -> Value>,
     to_value: ToValue,
     to_column: ToColumn,
@@ -59,7 +59,7 @@ impl FieldDescriptor {
             volatile: false,
             canonical: C::CANONICAL,
             never_numeric: C::NEVER_NUMERIC,
-            text_as_it_is: C::TEXT_AS_IT_IS,
+            as_it_is: C::AS_IT_IS,
             default: None,
             to_value: C::to_value,
             to_column: C::to_column,
@@ -155,7 +155,19 @@ impl FieldDescriptor {
 
     /// Whether a text is the same in document and column.
     pub(crate) fn keeps_text(&self) -> bool {
-        self.text_as_it_is
+        self.as_it_is && matches!(self.kind, FieldKind::Text)
+    }
+
+    /// Whether this document value is the column's too, as it is.
+    pub(crate) fn keeps(&self, value: &Value) -> bool {
+        let as_number = self.as_it_is && !matches!(self.storage, Storage::Text);
+        match value {
+            Value::Text(_) => self.keeps_text(),
+            Value::Int(_) => as_number && matches!(self.kind, FieldKind::Int),
+            Value::Float(float) => as_number && matches!(self.kind, FieldKind::Float) && float.is_finite(),
+            Value::Null => self.as_it_is && self.nullable,
+            Value::Bool(_) | Value::Bytes(_) | Value::List(_) | Value::Map(_) => false,
+        }
     }
 
     /// Column to document value.
@@ -164,7 +176,7 @@ impl FieldDescriptor {
     /// When the column holds what the field's type cannot.
     pub fn to_value(&self, column: &ColumnValue) -> Result<Value, FieldError> {
         match column {
-            ColumnValue::Text(text) if self.text_as_it_is => Ok(Value::Text(text.clone())),
+            ColumnValue::Text(text) if self.keeps_text() => Ok(Value::Text(text.clone())),
             column => (self.to_value)(column),
         }
     }
@@ -175,7 +187,7 @@ impl FieldDescriptor {
     /// When the value is not one of the field's type.
     pub fn to_column(&self, value: &Value) -> Result<ColumnValue, FieldError> {
         match value {
-            Value::Text(text) if self.text_as_it_is => Ok(ColumnValue::Text(text.clone())),
+            Value::Text(text) if self.keeps_text() => Ok(ColumnValue::Text(text.clone())),
             value => (self.to_column)(value, self.storage),
         }
     }

@@ -22,8 +22,8 @@ pub(crate) trait Conversion {
     const CANONICAL: bool = false;
     /// See [`DittoField::NEVER_NUMERIC`].
     const NEVER_NUMERIC: bool = false;
-    /// See [`DittoField::TEXT_AS_IT_IS`].
-    const TEXT_AS_IT_IS: bool = false;
+    /// See [`DittoField::AS_IT_IS`].
+    const AS_IT_IS: bool = false;
 
     /// A value of the struct as a document value.
     fn encode(field: &Self::Field) -> Value;
@@ -58,7 +58,7 @@ impl<T: DittoField> Conversion for OfType<T> {
     const NULLABLE: bool = T::NULLABLE;
     const CANONICAL: bool = T::CANONICAL;
     const NEVER_NUMERIC: bool = T::NEVER_NUMERIC;
-    const TEXT_AS_IT_IS: bool = T::TEXT_AS_IT_IS;
+    const AS_IT_IS: bool = T::AS_IT_IS;
 
     fn encode(field: &T) -> Value {
         field.to_value()

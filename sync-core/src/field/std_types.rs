@@ -45,6 +45,7 @@ macro_rules! integer_field {
             const KIND: FieldKind = FieldKind::Int;
             const STORAGE: Storage = Storage::Integer;
             const CANONICAL: bool = $canonical;
+            const AS_IT_IS: bool = $canonical;
 
             fn to_value(&self) -> Value {
                 Value::Int((*self).into())
@@ -104,6 +105,7 @@ macro_rules! float_field {
             const KIND: FieldKind = FieldKind::Float;
             const STORAGE: Storage = Storage::Real;
             const CANONICAL: bool = $canonical;
+            const AS_IT_IS: bool = $canonical;
 
             fn to_value(&self) -> Value {
                 Value::Float((*self).into())
@@ -184,7 +186,7 @@ impl DittoField for String {
     const KIND: FieldKind = FieldKind::Text;
     const STORAGE: Storage = Storage::Text;
     const CANONICAL: bool = true;
-    const TEXT_AS_IT_IS: bool = true;
+    const AS_IT_IS: bool = true;
 
     fn to_value(&self) -> Value {
         Value::Text(self.clone())
@@ -243,7 +245,7 @@ impl<T: DittoField> DittoField for Option<T> {
     const NULLABLE: bool = true;
     const CANONICAL: bool = T::CANONICAL;
     const NEVER_NUMERIC: bool = T::NEVER_NUMERIC;
-    const TEXT_AS_IT_IS: bool = T::TEXT_AS_IT_IS;
+    const AS_IT_IS: bool = T::AS_IT_IS;
 
     fn to_value(&self) -> Value {
         self.as_ref().map_or(Value::Null, T::to_value)
