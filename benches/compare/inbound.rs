@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ditto_sync::SyncStatus;
+
 use crate::{
     baseline,
     counters::{self, Counter},
@@ -31,6 +33,7 @@ pub(crate) async fn measure(report: &mut Report, rows: usize, rounds: usize) {
     let mut again = Series::new(&[
         "ditto-sync, new documents",
         "ditto-sync, the same documents again",
+        "the same, from a store that says no hashes",
     ]);
     // One query a row takes so long that a few rounds are enough.
     let by_row_rounds = if rows > 10_000 { 1 } else { rounds };
@@ -69,6 +72,7 @@ pub(crate) async fn measure(report: &mut Report, rows: usize, rounds: usize) {
     report.bounded(format!("inbound_apply/{rows}"), new.ratio(OURS, LIMIT), 2.5);
     report.figure(format!("inbound_update/{rows}"), updated.ratio(OURS, LIMIT));
     report.bounded(format!("inbound_redelivered/{rows}"), again.ratio(1, 0), 0.08);
+    report.figure(format!("inbound_redelivered_fetched/{rows}"), again.ratio(2, 0));
     report.figure(format!("inbound_vs_handwritten/{rows}"), new.ratio(OURS, BY_ROW));
     report.figure(format!("inbound_vs_values/{rows}"), new.ratio(OURS, BY_VALUES));
     report.figure(
@@ -99,7 +103,8 @@ async fn ours(
     counters::check(&device.app, first.len(), 0);
     baseline::checkpoint(&device.app);
     let before = device.data_version();
-    again.add(1, deliver(&device, &store, (first.len(), 0)).await);
+    again.add(1, deliver_hashed(&device, &store, first.len()).await);
+    again.add(2, deliver(&device, &store, (first.len(), 0)).await);
     assert_eq!(device.data_version(), before, "unchanged documents write nothing");
     updated.add(OURS, deliver(&device, &store, (second.len(), 1)).await);
     counters::check(&device.app, first.len(), 1);
@@ -114,10 +119,26 @@ pub(crate) async fn deliver(
     (documents, version): (usize, i64),
 ) -> Duration {
     store.hold(documents, version);
-    let changes = ready_store::changes(documents);
+    let ids = ready_store::ids(documents);
     let started = Instant::now();
-    store.announce(changes);
+    store.announce(ids);
     store.fetched().await;
     device.sync.settled(PATIENCE).await.expect("settles");
     started.elapsed().saturating_sub(store.spent())
+}
+
+/// From the report of all documents, with their hashes, until all of them have been recognized, without what the store needs to read them.
+async fn deliver_hashed(device: &Device, store: &ReadyStore, documents: usize) -> Duration {
+    let skipped = |status: &SyncStatus| status.collections["counters"].skipped_unchanged;
+    let mut status = device.sync.status();
+    let all = skipped(&status.borrow()) + documents as u64;
+    let ids = ready_store::ids(documents);
+    let started = Instant::now();
+    store.announce_hashed(ids);
+    let recognized = status.wait_for(|status| skipped(status) >= all).await;
+    drop(recognized.expect("it goes on"));
+    let time = started.elapsed().saturating_sub(store.spent());
+    device.sync.settled(PATIENCE).await.expect("settles");
+    assert_eq!(store.fetches(), 0, "what is recognized is not fetched");
+    time
 }

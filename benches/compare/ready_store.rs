@@ -10,7 +10,8 @@ use std::{
 };
 
 use ditto_sync::{
-    Document, DocumentId, DocumentStore, ModelDescriptor, Observation, Query, StoreError, StoreId,
+    DittoAdapter as _, Document, DocumentId, DocumentStore, ModelDescriptor, Observation, Query, StoreError,
+    StoreId,
 };
 use ditto_sync_core::{
     id::{IdList, IdPart},
@@ -33,7 +34,7 @@ struct Inner {
     documents: AtomicUsize,
     /// In this version.
     version: AtomicI64,
-    announced: Mutex<Vec<Change>>,
+    announced: Mutex<Option<Announced>>,
     report: Notify,
     fetched: AtomicUsize,
     all_fetched: Notify,
@@ -43,20 +44,27 @@ struct Inner {
     last_applied: Mutex<Option<u64>>,
 }
 
+/// A report that waits.
+struct Announced {
+    ids: Vec<DocumentId>,
+    /// It says the hashes of the documents.
+    hashed: bool,
+}
+
 /// Reports what is announced.
 pub(crate) struct Announcements(Arc<Inner>);
+
+/// Documents made up in one go, few enough to be at hand when they are hashed.
+const AT_HAND: usize = 16;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A report of documents 0 up to this number.
-pub(crate) fn changes(documents: usize) -> Vec<Change> {
-    let changes = (0..documents).map(|number| {
-        let id = DocumentId::text(id_of(number)).expect("an id");
-        Change::new(id, ChangeKind::Upserted)
-    });
-    changes.collect()
+/// The ids of documents 0 up to this number.
+pub(crate) fn ids(documents: usize) -> Vec<DocumentId> {
+    let ids = (0..documents).map(|number| DocumentId::text(id_of(number)).expect("an id"));
+    ids.collect()
 }
 
 impl ReadyStore {
@@ -66,12 +74,22 @@ impl ReadyStore {
         self.inner.version.store(version, Ordering::SeqCst);
     }
 
-    /// Reports these changes; [`fetched`](Self::fetched) waits for them.
-    pub(crate) fn announce(&self, changes: Vec<Change>) {
+    /// Reports these documents; [`fetched`](Self::fetched) waits for them.
+    pub(crate) fn announce(&self, ids: Vec<DocumentId>) {
+        self.inner.awaited.store(ids.len(), Ordering::SeqCst);
+        self.report(Announced { ids, hashed: false });
+    }
+
+    /// Reports these documents with their hashes, as a store does that has to read them to know that they changed. What it takes to hash them is not left out.
+    pub(crate) fn announce_hashed(&self, ids: Vec<DocumentId>) {
+        self.inner.awaited.store(0, Ordering::SeqCst);
+        self.report(Announced { ids, hashed: true });
+    }
+
+    fn report(&self, announced: Announced) {
         self.inner.spent.store(0, Ordering::SeqCst);
         self.inner.fetched.store(0, Ordering::SeqCst);
-        self.inner.awaited.store(changes.len(), Ordering::SeqCst);
-        *lock(&self.inner.announced) = changes;
+        *lock(&self.inner.announced) = Some(announced);
         self.inner.report.notify_one();
     }
 
@@ -88,16 +106,56 @@ impl ReadyStore {
         }
     }
 
+    /// How many documents were fetched since the last report.
+    pub(crate) fn fetches(&self) -> usize {
+        self.inner.fetched.load(Ordering::SeqCst)
+    }
+}
+
+impl Inner {
+    /// Does work that is the store's own.
+    fn spend<T>(&self, work: impl FnOnce() -> T) -> T {
+        let started = Instant::now();
+        let outcome = work();
+        let nanos = u64::try_from(started.elapsed().as_nanos()).expect("not centuries");
+        self.spent.fetch_add(nanos, Ordering::SeqCst);
+        outcome
+    }
+
+    fn documents(&self, ids: &[DocumentId]) -> Vec<Option<Document>> {
+        self.spend(|| ids.iter().map(|id| self.document(id)).collect())
+    }
+
     fn document(&self, id: &DocumentId) -> Option<Document> {
         match id.parts() {
             [IdPart::Text(text)] => {
                 let number = number_of(text);
-                let version = self.inner.version.load(Ordering::SeqCst);
-                (number < self.inner.documents.load(Ordering::SeqCst))
+                let version = self.version.load(Ordering::SeqCst);
+                (number < self.documents.load(Ordering::SeqCst))
                     .then(|| Counter::new(number, version).to_document())
             }
             other => panic!("{other:?} is no id of this bench"),
         }
+    }
+
+    fn changes(&self, Announced { ids, hashed }: Announced) -> Vec<Change> {
+        let change = |id| Change::new(id, ChangeKind::Upserted);
+        if !hashed {
+            return ids.into_iter().map(change).collect();
+        }
+        let mut changes = Vec::with_capacity(ids.len());
+        let mut ids = ids.into_iter().peekable();
+        while ids.peek().is_some() {
+            let ids: Vec<_> = ids.by_ref().take(AT_HAND).collect();
+            let documents = self.documents(&ids);
+            let hashed = ids.into_iter().zip(&documents).map(|(id, document)| {
+                let hash = Counter::descriptor().hash_of(document.as_ref());
+                change(id).with_hash(hash.expect("a row"))
+            });
+            changes.extend(hashed);
+            self.spend(|| drop(documents));
+        }
+        changes
     }
 }
 
@@ -126,10 +184,7 @@ impl DocumentStore for ReadyStore {
         _: &'static ModelDescriptor,
         ids: &[DocumentId],
     ) -> Result<Vec<Option<Document>>, StoreError> {
-        let started = Instant::now();
-        let documents = ids.iter().map(|id| self.document(id)).collect();
-        let nanos = u64::try_from(started.elapsed().as_nanos()).expect("not centuries");
-        self.inner.spent.fetch_add(nanos, Ordering::SeqCst);
+        let documents = self.inner.documents(ids);
         let fetched = self.inner.fetched.fetch_add(ids.len(), Ordering::SeqCst) + ids.len();
         if fetched >= self.inner.awaited.load(Ordering::SeqCst) {
             self.inner.all_fetched.notify_one();
@@ -163,10 +218,10 @@ impl Observation for Announcements {
     async fn next(&mut self) -> Result<ChangeBatch, StoreError> {
         loop {
             let report = self.0.report.notified();
-            let changes = std::mem::take(&mut *lock(&self.0.announced));
-            if !changes.is_empty() {
+            let announced = lock(&self.0.announced).take();
+            if let Some(announced) = announced {
                 return Ok(ChangeBatch {
-                    changes,
+                    changes: self.0.changes(announced),
                     ..ChangeBatch::default()
                 });
             }
