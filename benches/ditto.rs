@@ -1,10 +1,10 @@
 //! The Ditto store beside the bare engine, in the same run: bulk writes, increments, the way of a single edit from one database to another, and a large
-//! collection being watched.
+//! collection being watched or met again after a restart.
 //!
 //! ```console
 //! eval "$(scripts/fetch-ditto-engine)"
 //! cargo bench --features ditto --bench ditto
-//! cargo bench --features ditto --bench ditto -- --only bulk      # one topic: bulk, increments, edits, watching
+//! cargo bench --features ditto --bench ditto -- --only bulk      # one topic: bulk, increments, edits, restart, watching
 //! ```
 #![expect(clippy::print_stdout, reason = "a bench reports")]
 
@@ -55,6 +55,9 @@ fn main() {
         }
         if runs("edits") {
             single_edits().await;
+        }
+        if runs("restart") {
+            restart().await;
         }
         if runs("watching") {
             watching().await;
@@ -204,6 +207,54 @@ async fn single_edits() {
     for (_, sync) in devices {
         sync.shutdown().await.expect("it stops");
     }
+    store.close().await;
+}
+
+/// The start of a coordinator over 20,000 rows of which none has changed, until everything is compared, beside one look of the bare engine at all documents.
+async fn restart() {
+    const ROWS: i64 = 20_000;
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(&directory.path().join("ditto")).await;
+    let ditto = store.ditto().expect("it is open");
+    let repository = SqliteRepository::open(directory.path().join("till.db"))
+        .await
+        .expect("it opens");
+    repository.create_missing_tables::<Row>().await.expect("tables");
+    let fill = format!(
+        "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {ROWS}) \
+         INSERT INTO stocks SELECT 's' || n, 'kigali-1', 'soap', n, 2.5, NULL FROM n"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(fill))
+        .execute(repository.pool())
+        .await
+        .expect("it fills");
+    let (mut ours, mut engine) = (Vec::new(), Vec::new());
+    for round in 0..=ROUNDS {
+        let started = Instant::now();
+        let config = SyncConfig::adaptive().startup_delay(Duration::ZERO);
+        let registry = SyncRegistry::new().with::<Row>().config(config);
+        let sync = registry.start(repository.clone(), store.clone()).await;
+        let sync = sync.expect("it starts");
+        sync.reconciled(Duration::from_secs(60))
+            .await
+            .expect("is compared");
+        let took = started.elapsed();
+        sync.settled(Duration::from_secs(60)).await.expect("settles");
+        if round > 0 {
+            ours.push(took);
+            let skipped = sync.status().borrow().collections["stocks"].skipped_unchanged;
+            assert_eq!(i64::try_from(skipped), Ok(ROWS), "nothing has changed");
+        }
+        sync.shutdown().await.expect("it stops");
+        engine.push(read_bare(&ditto).await);
+    }
+    let (ours, engine) = (median(ours), median(engine));
+    println!(
+        "start with {ROWS} unchanged rows: {:.0} ms until compared; one look of the engine at all documents {:.0} ms, ratio {:.2}",
+        millis(ours),
+        millis(engine),
+        ours.as_secs_f64() / engine.as_secs_f64()
+    );
     store.close().await;
 }
 
@@ -415,6 +466,17 @@ async fn patch_bare(ditto: &Ditto, ids: &[DocumentId]) -> Duration {
         document,
     )
     .await
+}
+
+/// Reads all documents, as bytes.
+async fn read_bare(ditto: &Ditto) -> Duration {
+    let started = Instant::now();
+    let bytes = ditto.store().transaction(async |transaction| {
+        let result = transaction.execute("SELECT * FROM stocks").await?;
+        Ok::<_, DittoError>(result.iter().map(|item| item.cbor_data().len()).sum::<usize>())
+    });
+    assert!(bytes.await.expect("it reads") > 0, "the documents have content");
+    started.elapsed()
 }
 
 /// Adds a different amount to each document: unconditional, and noting nothing.

@@ -106,6 +106,8 @@ pub const LISTEN_ROWS: usize = 256;
 pub const LISTEN_RETRY: Duration = Duration::from_millis(500);
 /// What happened to rows, remembered for [`explain`](crate::coordinator::SyncHandle::explain): the newest of all rows together. About 400 kB when full.
 pub const HISTORY_EVENTS_KEPT: usize = 4096;
+/// Documents of a report that are compared with the known set in one go: what is needed for that stays in the cache.
+pub const RECOGNIZED_AT_ONCE: usize = 1024;
 /// Commands waiting for the coordinator.
 pub const COMMANDS_WAITING: usize = 64;
 /// Own writes remembered to tell their echoes from re-deliveries in the status. Beyond it the count is approximate.

@@ -124,6 +124,10 @@ impl<O: Observation> Observation for CrashingObservation<O> {
         self.hooks.side("next", "after").await;
         batch
     }
+
+    fn seen(&self, ids: &[DocumentId]) -> Vec<Option<ContentHash>> {
+        self.observation.seen(ids)
+    }
 }
 
 impl<R: Repository> Repository for CrashingRepository<R> {

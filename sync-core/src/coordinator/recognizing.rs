@@ -8,9 +8,10 @@ use crate::{
     document::Document,
     hash::ContentHash,
     id::DocumentId,
+    limits::RECOGNIZED_AT_ONCE,
     repository::Repository,
     scope::{Belongs, ModelScope},
-    store::{Change, DocumentStore},
+    store::{Change, DocumentStore, Observation},
 };
 
 /// What was recognized of one model of a chunk.
@@ -18,7 +19,7 @@ use crate::{
 pub(super) struct Recognized {
     /// The place of the model in the chunk.
     place: usize,
-    /// For each id the hash of its document, where it was computed.
+    /// For each id the hash of its document, where it is known.
     hashes: Vec<Option<ContentHash>>,
     /// For each id whether its document was recognized.
     agreed: Vec<bool>,
@@ -27,31 +28,56 @@ pub(super) struct Recognized {
 impl Recognized {
     /// Whether the document of the id at this place was.
     pub(super) fn has(&self, at: usize) -> bool {
-        self.agreed.get(at).copied().unwrap_or(false)
+        self.agreed[at]
     }
 
-    /// The hash of the document of the id at this place, where it was computed.
+    /// The hash of the document of the id at this place, where it is known.
     pub(super) fn hash(&self, at: usize) -> Option<ContentHash> {
-        self.hashes.get(at).copied().flatten()
+        self.hashes[at]
+    }
+
+    /// The places of the ids whose documents were not recognized.
+    pub(super) fn others(&self) -> Vec<usize> {
+        let places = 0..self.agreed.len();
+        places.filter(|&at| !self.agreed[at]).collect()
     }
 }
 
 impl<R: Repository, S: DocumentStore> Engine<R, S> {
-    /// Recognizes documents of the model at `position`, which has this place in the chunk.
-    pub(super) async fn recognize(
+    /// Recognizes documents of the model at `position`, which has this place in the chunk, by what their observation has seen of them: they need not be fetched.
+    pub(super) async fn recognize_seen(
         &mut self,
         (position, place): (usize, usize),
         ids: &[DocumentId],
-        documents: &[Option<Document>],
     ) -> Result<Recognized, SyncError> {
         let model = self.model(position);
         let mut recognized = Recognized {
             place,
-            hashes: Vec::new(),
-            agreed: Vec::new(),
+            hashes: vec![None; ids.len()],
+            agreed: vec![false; ids.len()],
         };
+        let running = self.observations[position].as_ref();
+        let running = running.filter(|_| self.recognizes(model) && self.has_judged_all(position));
+        if let Some(running) = running {
+            let seen = running.observation.seen(ids);
+            recognized.agreed = self.agreed(model, ids, &seen).await?;
+            let known = seen.into_iter().zip(&recognized.agreed);
+            // What is fetched may be another document by then.
+            recognized.hashes = known.map(|(hash, agreed)| hash.filter(|_| *agreed)).collect();
+        }
+        Ok(recognized)
+    }
+
+    /// Recognizes those of the documents that were fetched, which are the others so far.
+    pub(super) async fn recognize(
+        &mut self,
+        position: usize,
+        (ids, documents): (&[DocumentId], &[Option<Document>]),
+        recognized: &mut Recognized,
+    ) -> Result<(), SyncError> {
+        let model = self.model(position);
         if !self.recognizes(model) {
-            return Ok(recognized);
+            return Ok(());
         }
         let everything = matches!(self.setup.scopes.of(model), ModelScope::Everything);
         let here = |document: &Document| {
@@ -64,9 +90,13 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 .flatten()
         };
         let hashes = documents.iter().map(|document| document.as_ref().and_then(hash));
-        recognized.hashes = hashes.collect();
-        recognized.agreed = self.agreed(model, ids, &recognized.hashes).await?;
-        Ok(recognized)
+        let hashes: Vec<_> = hashes.collect();
+        let agreed = self.agreed(model, ids, &hashes).await?;
+        let found = recognized.others().into_iter().zip(hashes).zip(agreed);
+        for ((at, hash), agreed) in found {
+            (recognized.hashes[at], recognized.agreed[at]) = (hash, agreed);
+        }
+        Ok(())
     }
 
     /// Leaves out of a report what it says itself to be what the rows agreed on last, echoes of own writes mostly: that need not be fetched. Returns the other ids.
@@ -75,27 +105,29 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         position: usize,
         changes: Vec<Change>,
     ) -> Vec<DocumentId> {
-        let hashes: Vec<_> = changes.iter().map(|change| change.hash).collect();
-        let ids: Vec<_> = changes.into_iter().map(|change| change.id).collect();
         let model = self.model(position);
-        let any = hashes.iter().any(Option::is_some);
-        if !any || !self.recognizes(model) || !self.has_judged_all(position) {
-            return ids;
+        let mut agreed = Vec::with_capacity(changes.len());
+        if self.recognizes(model) && self.has_judged_all(position) {
+            for changes in changes.chunks(RECOGNIZED_AT_ONCE) {
+                let hashed = changes
+                    .iter()
+                    .filter_map(|change| Some((&change.id, change.hash?)));
+                let Ok(answers) = self.agree(model, &hashed.collect::<Vec<_>>()).await else {
+                    // Whatever is wrong with the database is met by the usual way, which says so.
+                    break;
+                };
+                let mut answers = answers.into_iter();
+                let answer = |change: &Change| change.hash.is_some() && answers.next().unwrap_or(false);
+                agreed.extend(changes.iter().map(answer));
+            }
         }
-        let Ok(agreed) = self.agreed(model, &ids, &hashes).await else {
-            // Whatever is wrong with the database is met by the usual way, which says so.
-            return ids;
-        };
-        let known = ids
-            .iter()
-            .zip(&hashes)
-            .zip(&agreed)
-            .filter(|(_, agreed)| **agreed);
-        let known = known.filter_map(|((id, hash), _)| Some((id, (*hash)?)));
+        agreed.resize(changes.len(), false);
+        let known = changes.iter().zip(&agreed).filter(|(_, agreed)| **agreed);
+        let known = known.filter_map(|(change, _)| Some((&change.id, change.hash?)));
         let count = self.reporter.recognized(model.collection(), known);
         self.hydrating.compared(model.collection(), count);
-        let others = ids.into_iter().zip(agreed).filter(|(_, agreed)| !agreed);
-        others.map(|(id, _)| id).collect()
+        let others = changes.into_iter().zip(agreed).filter(|(_, agreed)| !agreed);
+        others.map(|(change, _)| change.id).collect()
     }
 
     /// Whether a hash may stand for a document: hooks are asked about documents, and what is held or gathered is counted.
@@ -122,14 +154,23 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
     ) -> Result<Vec<bool>, SyncError> {
         let asked = ids.iter().zip(hashes);
         let asked: Vec<_> = asked.filter_map(|(id, hash)| Some((id, (*hash)?))).collect();
-        if asked.is_empty() {
-            return Ok(vec![false; hashes.len()]);
-        }
-        let answers = self.repository.agrees(model, &asked).await?;
-        debug_assert_eq!(answers.len(), asked.len(), "every question is answered");
-        let mut answers = answers.into_iter();
+        let mut answers = self.agree(model, &asked).await?.into_iter();
         let answer = |hash: &Option<ContentHash>| hash.is_some() && answers.next().unwrap_or(false);
         Ok(hashes.iter().map(answer).collect())
+    }
+
+    /// For each of these documents, whether it is what the row agreed on last.
+    async fn agree(
+        &mut self,
+        model: &'static ModelDescriptor,
+        documents: &[(&DocumentId, ContentHash)],
+    ) -> Result<Vec<bool>, SyncError> {
+        if documents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answers = self.repository.agrees(model, documents).await?;
+        debug_assert_eq!(answers.len(), documents.len(), "every question is answered");
+        Ok(answers)
     }
 
     /// Tells of what was recognized, now that the rest of the chunk is in.

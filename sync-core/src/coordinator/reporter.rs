@@ -17,7 +17,7 @@ use crate::{
     hash::{ContentHash, IdHash},
     id::DocumentId,
     intent::Intent,
-    limits::{ECHOES_REMEMBERED, EVENTS_KEPT},
+    limits::{ECHOES_REMEMBERED, EVENTS_KEPT, HISTORY_EVENTS_KEPT},
     merge::Conflict,
     repository::{Applied, Finding, InboundItem, Incoming, PendingCount, Quarantined, RowRef},
     scope::{ContextError, ModelScope},
@@ -360,18 +360,22 @@ impl Reporter {
     pub(super) fn recognized<'i>(
         &mut self,
         collection: &'static str,
-        documents: impl Iterator<Item = (&'i DocumentId, ContentHash)>,
+        documents: impl Iterator<Item = (&'i DocumentId, ContentHash)> + Clone,
     ) -> u64 {
         let now = self.clock.wall();
         let (mut echoes, mut others) = (0, 0);
-        for (id, hash) in documents {
+        // Those before would be forgotten again at once.
+        let forgotten = documents.clone().count().saturating_sub(HISTORY_EVENTS_KEPT);
+        for (at, (id, hash)) in documents.enumerate() {
             let is_echo = !self.echoes.is_empty() && self.echoes.remove(&echo(id, hash));
             let (count, event) = match is_echo {
                 true => (&mut echoes, HistoryEvent::Echoed),
                 false => (&mut others, HistoryEvent::Redelivered),
             };
             *count += 1;
-            self.history.note(now, (collection, id), event);
+            if at >= forgotten {
+                self.history.note(now, (collection, id), event);
+            }
         }
         if echoes + others > 0 {
             self.collection(collection, |status| {

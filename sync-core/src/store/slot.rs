@@ -22,6 +22,7 @@ use super::{
 use crate::{
     descriptor::ModelDescriptor,
     document::Document,
+    hash::ContentHash,
     id::DocumentId,
     intent::{BatchId, Intent, ReplicaId},
     query::Query,
@@ -251,5 +252,9 @@ pub struct SlotObservation<S: DocumentStore> {
 impl<S: DocumentStore> Observation for SlotObservation<S> {
     async fn next(&mut self) -> Result<ChangeBatch, StoreError> {
         guarded(&self.held, self.generation, self.inner.next()).await
+    }
+
+    fn seen(&self, ids: &[DocumentId]) -> Vec<Option<ContentHash>> {
+        self.inner.seen(ids)
     }
 }

@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
+    hash::ContentHash,
+    id::DocumentId,
     query::Query,
     store::{ChangeBatch, Observation, StoreError},
 };
@@ -134,6 +136,10 @@ impl Observation for DittoObservation {
                 () = sleep_until(due), if self.sweep.is_none() => {}
             }
         }
+    }
+
+    fn seen(&self, ids: &[DocumentId]) -> Vec<Option<ContentHash>> {
+        self.watch.seen(ids)
     }
 }
 

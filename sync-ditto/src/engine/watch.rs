@@ -46,12 +46,12 @@ struct State {
 #[derive(Debug, Clone, Copy)]
 struct Reported {
     kind: ChangeKind,
-    /// Of its row, where it was looked at.
+    /// Of its row.
     hash: Option<ContentHash>,
 }
 
 impl Reported {
-    fn unread(kind: ChangeKind) -> Self {
+    fn gone(kind: ChangeKind) -> Self {
         Self { kind, hash: None }
     }
 }
@@ -59,6 +59,8 @@ impl Reported {
 #[derive(Debug, Clone, Copy)]
 struct Held {
     hash: RawHash,
+    /// Of its row, if it is one.
+    row: Option<ContentHash>,
     /// The sweep that saw it last.
     sweep: u32,
 }
@@ -67,6 +69,8 @@ struct Held {
 pub(super) struct Sighting {
     pub(super) id: DocumentId,
     pub(super) hash: RawHash,
+    /// Of its row, if it is one.
+    pub(super) row: Option<ContentHash>,
 }
 
 impl Watch {
@@ -87,6 +91,19 @@ impl Watch {
     /// Whether a document is one of those observed.
     pub(super) fn matches(&self, document: &Document) -> bool {
         !self.model.is_husk(document) && self.query.matches(document)
+    }
+
+    /// The hash of a document as a row, if it is one.
+    pub(super) fn hash_of_row(&self, document: &Document) -> Option<ContentHash> {
+        self.model.hash_of(Some(document)).ok().flatten()
+    }
+
+    /// The rows of these documents as they were when last looked at. Of what may be otherwise by now nothing is said; that is looked at soon.
+    pub(super) fn seen(&self, ids: &[DocumentId]) -> Vec<Option<ContentHash>> {
+        let state = self.lock();
+        let certain = |id: &&DocumentId| !state.doubtful.contains(*id);
+        let row = |id| Some(id).filter(certain).and_then(|id| state.held.get(id)?.row);
+        ids.iter().map(row).collect()
     }
 
     /// These were written by this store: they are reported, whatever becomes of them.
@@ -159,17 +176,17 @@ impl Watch {
         for id in ids {
             let change = match found.remove(&id) {
                 Some(found) if self.matches(&found.document) => {
-                    let hash = found.hash;
-                    state.held.insert(id.clone(), Held { hash, sweep });
+                    let (hash, row) = (found.hash, self.hash_of_row(&found.document));
+                    state.held.insert(id.clone(), Held { hash, row, sweep });
                     Reported {
                         kind: ChangeKind::Upserted,
-                        hash: self.model.hash_of(Some(&found.document)).ok().flatten(),
+                        hash: row,
                     }
                 }
                 other => {
                     state.held.remove(&id);
                     let there = other.is_some_and(|found| !self.model.is_husk(&found.document));
-                    Reported::unread(if there {
+                    Reported::gone(if there {
                         ChangeKind::Moved
                     } else {
                         ChangeKind::Deleted
@@ -190,10 +207,11 @@ impl Watch {
     pub(super) fn saw(&self, sightings: impl IntoIterator<Item = Sighting>) {
         let mut state = self.lock();
         let sweep = state.sweep;
-        for Sighting { id, hash } in sightings {
-            let before = state.held.insert(id.clone(), Held { hash, sweep });
+        for Sighting { id, hash, row } in sightings {
+            let before = state.held.insert(id.clone(), Held { hash, row, sweep });
             if before.is_none_or(|before| before.hash != hash) {
-                state.changes.insert(id, Reported::unread(ChangeKind::Upserted));
+                let kind = ChangeKind::Upserted;
+                state.changes.insert(id, Reported { kind, hash: row });
             }
         }
     }
@@ -322,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_looked_at_is_reported_with_the_hash_of_its_row_until_a_result_says_more() {
+    fn what_was_looked_at_is_reported_with_the_hash_of_its_row_and_is_remembered_until_it_is_doubtful() {
         let watch = watch();
         watch.doubt([id()]);
         let mut found = found_in("here");
@@ -336,15 +354,23 @@ mod tests {
             changes.into_iter().map(|change| change.hash).collect::<Vec<_>>()
         };
         assert_eq!(hashes(&watch), [hash]);
+        let other = DocumentId::text("s2").expect("a good id");
+        assert_eq!(watch.seen(&[other.clone(), id()]), [None, hash]);
         watch.doubt([id()]);
+        assert_eq!(watch.seen(&[id()]), [None], "it may be another by now");
         look(&watch, found_in("here"));
-        let newer = RawHash::of(b"newer");
+        assert_eq!(watch.seen(&[id()]), [None], "that is no row");
         watch.begin_sweep();
         watch.saw([Sighting {
             id: id(),
-            hash: newer,
+            hash: RawHash::of(b"newer"),
+            row: hash,
         }]);
-        assert_eq!(hashes(&watch), [None], "the result did not bring the document");
+        watch.end_sweep();
+        assert_eq!(hashes(&watch), [hash]);
+        assert_eq!(watch.seen(&[id()]), [hash]);
+        result_without_it(&watch);
+        assert_eq!(watch.seen(&[id()]), [None], "it may be gone");
     }
 
     /// The engine's result was made before the write, and comes after the look at it.
@@ -368,7 +394,8 @@ mod tests {
             let watch = watch();
             let hash = RawHash::of(b"here");
             watch.begin_sweep();
-            watch.saw([Sighting { id: id(), hash }]);
+            let row = None;
+            watch.saw([Sighting { id: id(), hash, row }]);
             watch.end_sweep();
             watch.begin_here();
             result_without_it(&watch);

@@ -3,7 +3,7 @@
 use ditto_sync_core::{
     intent::{Action, Expect},
     query::{Query, field},
-    store::DocumentStore,
+    store::{DocumentStore, Observation},
 };
 use ditto_sync_testkit::models::STOCK;
 use serde_json::json;
@@ -33,6 +33,22 @@ async fn changes_of_other_programs_are_reported_in_small_collections() {
         bare.changes(change, json!({})).await;
         wait_for(&mut observation, &id).await;
     }
+}
+
+/// So that a restart reads what has not changed once, and not twice.
+#[tokio::test]
+async fn an_observation_says_the_hashes_of_all_that_it_began_with() {
+    let (_directory, store) = open_new().await;
+    fill(&store).await;
+    let observation = store.observe(&STOCK, &Query::all(), None).await;
+    let observation = observation.expect("it begins");
+    let scan = store.scan(&STOCK, &Query::all()).await.expect("it scans");
+    let ids: Vec<_> = scan.ids.iter().collect();
+    let documents = store.fetch(&STOCK, &ids).await.expect("it fetches");
+    let hash = |document: &Option<_>| STOCK.hash_of(document.as_ref()).expect("a row");
+    let hashes: Vec<_> = documents.iter().map(hash).collect();
+    assert!(hashes.len() == MANY && hashes.iter().all(Option::is_some));
+    assert_eq!(observation.seen(&ids), hashes);
 }
 
 #[tokio::test]

@@ -99,6 +99,7 @@ macro_rules! __store_cases {
             an_evicted_document_is_gone_here
             own_writes_are_observed
             a_hash_that_comes_with_a_change_is_that_of_the_document
+            what_an_observation_has_seen_is_so_or_is_reported
             changes_are_coalesced
             only_matching_documents_are_observed
             an_own_write_is_observed_whatever_became_of_the_document

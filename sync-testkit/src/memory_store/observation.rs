@@ -4,6 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
+    hash::ContentHash,
     id::DocumentId,
     query::Query,
     store::{Change, ChangeBatch, ChangeKind, Cursor, Observation, StoreError},
@@ -190,6 +191,18 @@ impl MemoryObservation {
             .collect()
     }
 
+    /// The hash of a document as it is now. An engine with cursors has no reason to read what has not changed.
+    fn hash_of(&self, state: &PeerState, id: &DocumentId) -> Option<ContentHash> {
+        let replica = &state.replica;
+        if state.opening != self.opening || replica.flavor == Flavor::Mesh {
+            return None;
+        }
+        let document = replica.state(self.model.collection(), id)?.view()?;
+        let matches = self.query.matches(&document);
+        let hash = self.model.hash_of(matches.then_some(&document));
+        hash.ok().flatten()
+    }
+
     fn cursor(&self, state: &PeerState) -> Option<Cursor> {
         (state.replica.flavor == Flavor::Mesh)
             .then(|| message::cursor(self.position, &state.replica.store_id))
@@ -211,5 +224,10 @@ impl Observation for MemoryObservation {
             }
             changed.await;
         }
+    }
+
+    fn seen(&self, ids: &[DocumentId]) -> Vec<Option<ContentHash>> {
+        let state = self.peer.lock();
+        ids.iter().map(|id| self.hash_of(&state, id)).collect()
     }
 }

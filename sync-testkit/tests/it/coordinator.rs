@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -125,6 +125,41 @@ async fn the_echo_of_an_own_write_is_known_without_a_fetch() {
         assert_eq!(till.repository.row(&STOCK, &id("a")), Some(stock("tea", 9)));
         till.sync.shutdown().await.expect("it stops");
     }
+}
+
+/// An engine that had to read everything to observe it need not read it once more for us.
+#[tokio::test]
+async fn after_a_restart_only_what_has_changed_is_fetched() {
+    let Pair { left, right, .. } = Pair::start(Flavor::Ditto).await;
+    for name in ["a", "b", "c"] {
+        left.put(&id(name), &stock("tea", 10));
+    }
+    let rows = |device: &Device| device.repository.rows(&STOCK).len();
+    until(|| rows(&right) == 3, || format!("{} rows", rows(&right))).await;
+    right.settled().await;
+    right.sync.shutdown().await.expect("it stops");
+    left.set(&id("b"), "quantity", ColumnValue::Integer(9));
+    left.settled().await;
+    let held = || right.store.documents(&STOCK) == left.store.documents(&STOCK);
+    until(held, String::new).await;
+    let fetched = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&fetched);
+    right.store.set_fault_hook(move |call| {
+        if let StoreCall::Fetch(ids) = call {
+            log.lock().expect("no panic").extend_from_slice(ids);
+        }
+        None
+    });
+    let right = Device::start(right.repository.restart(), right.store).await;
+    until(
+        || product_and_quantity(&right.repository, &id("b")) == Some((text("tea"), ColumnValue::Integer(9))),
+        String::new,
+    )
+    .await;
+    right.settled().await;
+    assert_eq!(*fetched.lock().expect("no panic"), [id("b")]);
+    let status = right.sync.status().borrow().collections[STOCK.collection()].clone();
+    assert_eq!((status.applied, status.skipped_unchanged), (1, 2));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ditto_sync::{Document, DocumentId, DocumentStore, ModelDescriptor, Observation, Query, StoreError};
 use ditto_sync_core::{
+    hash::ContentHash,
     intent::{Intent, ReplicaId},
     store::{Capabilities, ChangeBatch, Cursor, Frontier, Scan, StoreIdentity, WriteOutcome},
 };
@@ -112,6 +113,10 @@ impl DocumentStore for WatchedStore {
 impl Observation for WatchedObservation {
     async fn next(&mut self) -> Result<ChangeBatch, StoreError> {
         self.inner.next().await
+    }
+
+    fn seen(&self, ids: &[DocumentId]) -> Vec<Option<ContentHash>> {
+        self.inner.seen(ids)
     }
 }
 

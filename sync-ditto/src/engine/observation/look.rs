@@ -129,5 +129,6 @@ async fn read_all(call: Call<'_>, watch: &Watch, ids: &[DocumentId]) -> Result<(
 fn sighting(watch: &Watch, read: Read) -> Option<Sighting> {
     let hash = RawHash::of(&read.cbor);
     let (id, document) = in_terms_of(watch.model, read.incoming)?;
-    watch.matches(&document).then_some(Sighting { id, hash })
+    let row = watch.hash_of_row(&document);
+    watch.matches(&document).then_some(Sighting { id, hash, row })
 }

@@ -73,6 +73,52 @@ pub async fn a_hash_that_comes_with_a_change_is_that_of_the_document<F: StoreFix
     }
 }
 
+/// What an observation tells of documents without a fetch is how they are, or will be reported.
+pub async fn what_an_observation_has_seen_is_so_or_is_reported<F: StoreFixture>(fixture: &F) {
+    let store = open(fixture, "seen").await;
+    let mut session = Session::of(&store, 1).await;
+    let query = Query::new(field("branchId").eq("kigali-1"));
+    let [ours, theirs, never] = ["ours", "theirs", "never"].map(text_id);
+    for (id, branch) in [(&ours, "kigali-1"), (&theirs, "kigali-2")] {
+        let document = Action::Insert(stock(id, branch, 1));
+        session.apply(fixture.stock(), id, document).await;
+    }
+    let observation = store.observe(fixture.stock(), &query, None).await;
+    let mut observation = observation.expect("a query can be observed");
+    let ids = [theirs.clone(), ours.clone(), never];
+    let writes = [
+        None,
+        Some(set("note", "seen")),
+        Some(increment(2)),
+        Some(set("branchId", "kigali-2")),
+        Some(set("branchId", "kigali-1")),
+        Some(Action::Delete),
+    ];
+    for action in writes {
+        if let Some(action) = action {
+            session.apply(fixture.stock(), &ours, action).await;
+        }
+        let document = fetch(&store, fixture.stock(), &ours).await;
+        let matching = document.as_ref().filter(|document| query.matches(document));
+        let hash = fixture.stock().hash_of(matching);
+        let hash = hash.expect("documents of the suite fit their model");
+        loop {
+            let seen = observation.seen(&ids);
+            assert_eq!(seen.len(), ids.len(), "an answer for each");
+            assert_eq!(
+                (seen[0], seen[2]),
+                (None, None),
+                "what does not match is not seen"
+            );
+            if seen[1].is_none() || seen[1] == hash {
+                break;
+            }
+            // A change that was not looked at yet.
+            next(&mut observation).await;
+        }
+    }
+}
+
 /// Changes between two calls are merged: what is reported is bounded by the documents, not by the writes.
 pub async fn changes_are_coalesced<F: StoreFixture>(fixture: &F) {
     let store = open(fixture, "coalesce").await;
