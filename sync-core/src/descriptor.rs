@@ -6,7 +6,7 @@ mod field;
 mod link;
 mod row_error;
 
-use std::sync::OnceLock;
+use std::{cmp::Ordering, iter::Peekable, sync::OnceLock};
 
 pub(crate) use self::link::{STORE_ID_FIELD, is_key};
 pub use self::{
@@ -398,6 +398,19 @@ impl ModelDescriptor {
         Ok(Image::new(columns.collect::<Result<_, _>>()?))
     }
 
+    /// Whether `document` stands for exactly this row: [`image_of`](Self::image_of) would make it of the document. Cheaper than that.
+    #[must_use]
+    pub fn is_row(&self, document: &Document, image: &Image) -> bool {
+        let mut fields = document.iter().peekable();
+        self.hash_order().iter().all(|&at| {
+            let field = &self.fields[at];
+            match next_of(&mut fields, field.document_name()) {
+                Some(value) if field.keeps(value) => is_kept(value, &image[at]),
+                value => field.column_of(value).is_ok_and(|column| column == image[at]),
+            }
+        })
+    }
+
     /// The row that a document stands for which has a hash as one, with the texts taken out of it where they need no conversion.
     pub(crate) fn take_image(&self, document: &mut Document) -> Result<Image, RowError> {
         let mut columns = vec![ColumnValue::Null; self.fields.len()];
@@ -467,6 +480,32 @@ impl ModelDescriptor {
             Some(document) if !self.is_husk(document) => ContentHash::of_row(self, document).map(Some),
             _ => Ok(None),
         }
+    }
+}
+
+/// The value of this name among fields sorted by name, of which those before it are passed over.
+pub(crate) fn next_of<'d>(
+    fields: &mut Peekable<impl Iterator<Item = (&'d FieldName, &'d Value)>>,
+    name: &str,
+) -> Option<&'d Value> {
+    while let Some((field, _)) = fields.peek() {
+        match field.as_str().cmp(name) {
+            Ordering::Less => drop(fields.next()),
+            Ordering::Equal => return fields.next().map(|(_, value)| value),
+            Ordering::Greater => return None,
+        }
+    }
+    None
+}
+
+/// Whether this is the column of a value that [is the same there](FieldDescriptor::keeps).
+fn is_kept(value: &Value, column: &ColumnValue) -> bool {
+    match (value, column) {
+        (Value::Text(text), ColumnValue::Text(kept)) => text == kept,
+        (Value::Int(integer), ColumnValue::Integer(kept)) => integer == kept,
+        (Value::Float(float), ColumnValue::Real(kept)) => float.to_bits() == kept.to_bits(),
+        (Value::Null, ColumnValue::Null) => true,
+        _ => false,
     }
 }
 

@@ -3,15 +3,15 @@
 //! A hash answers "unchanged?" and nothing else: xxh3 is not collision resistant against a malicious peer, so no decision about
 //! trust may rest on it. The bytes hashed are a durable format: [`HASH_FORMAT`] names it.
 
-use std::{cell::RefCell, cmp::Ordering, iter::Peekable};
+use std::cell::RefCell;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
     column::{ColumnValue, Image},
-    descriptor::{ModelDescriptor, RowError},
-    document::{Document, FieldName},
+    descriptor::{ModelDescriptor, RowError, next_of},
+    document::Document,
     id::{DocumentId, IdPart},
     value::Value,
 };
@@ -101,21 +101,6 @@ impl IdHash {
             }
         }))
     }
-}
-
-/// The value of this name among fields sorted by name, of which those before it are passed over.
-fn next_of<'d>(
-    fields: &mut Peekable<impl Iterator<Item = (&'d FieldName, &'d Value)>>,
-    name: &str,
-) -> Option<&'d Value> {
-    while let Some((field, _)) = fields.peek() {
-        match field.as_str().cmp(name) {
-            Ordering::Less => drop(fields.next()),
-            Ordering::Equal => return fields.next().map(|(_, value)| value),
-            Ordering::Greater => return None,
-        }
-    }
-    None
 }
 
 macro_rules! hash_bytes {
@@ -287,6 +272,13 @@ mod tests {
         documents
     }
 
+    /// The same with another value in a field that no hash covers.
+    fn different(document: &Document) -> Document {
+        let mut other = document.clone();
+        other.set("seen", "another day");
+        other
+    }
+
     #[test]
     fn the_hash_of_a_document_is_that_of_its_row() {
         let (mut rows, mut others) = (0, 0);
@@ -295,6 +287,9 @@ mod tests {
                 let image = MODEL.image_of(&document).expect("a row");
                 let taken = MODEL.take_image(&mut document.clone()).expect("a row");
                 assert_eq!(taken, image, "{document:?}");
+                assert!(MODEL.is_row(&document, &image), "{document:?}");
+                let other = MODEL.image_of(&different(&document)).expect("a row");
+                assert!(!MODEL.is_row(&document, &other), "{document:?}");
             } else {
                 let before = document.clone();
                 let item =

@@ -5,11 +5,12 @@
 use std::borrow::Cow;
 
 use ditto_sync_core::{
-    column::ColumnValue,
+    column::{ColumnValue, Image},
     descriptor::ModelDescriptor,
     document::Document,
+    hash::ContentHash,
     id::DocumentId,
-    intent::{Action, BatchId, Expect, Intent, Operation, OutboxSeq, Record},
+    intent::{Action, BatchId, Expect, Intent, Operation, OutboxSeq, Record, Undo},
     merge::FieldConflict,
 };
 use postcard::ser_flavors::Flavor;
@@ -142,7 +143,91 @@ struct StoredOperation<'a> {
     id: Cow<'a, DocumentId>,
     expect: Expect,
     action: Cow<'a, Action>,
-    record: Cow<'a, Record>,
+    record: StoredRecord<'a>,
+}
+
+/// [`Record`].
+#[derive(Serialize, Deserialize)]
+struct StoredRecord<'a> {
+    covers: Option<OutboxSeq>,
+    sent: Option<ContentHash>,
+    undo: StoredUndo<'a>,
+}
+
+/// [`Undo`], and one variant behind its own.
+#[derive(Serialize, Deserialize)]
+enum StoredUndo<'a> {
+    Seed,
+    Patch {
+        set: Cow<'a, [(usize, ColumnValue, ColumnValue)]>,
+        increments: Cow<'a, [(usize, i64)]>,
+    },
+    Insert {
+        base: Cow<'a, Option<Image>>,
+        sent: Cow<'a, Image>,
+    },
+    Delete {
+        base: Cow<'a, Image>,
+    },
+    /// An insert of the row that its document stands for, so that what it holds is written once.
+    InsertOfDocument {
+        base: Cow<'a, Option<Image>>,
+    },
+}
+
+impl<'a> StoredUndo<'a> {
+    fn of(operation: &'a Operation) -> Self {
+        match (&operation.record.undo, &operation.action) {
+            (Undo::Insert { base, sent }, Action::Insert(document))
+                if operation.model.is_row(document, sent) =>
+            {
+                let base = Cow::Borrowed(base);
+                Self::InsertOfDocument { base }
+            }
+            (Undo::Insert { base, sent }, _) => Self::Insert {
+                base: Cow::Borrowed(base),
+                sent: Cow::Borrowed(sent),
+            },
+            (Undo::Patch { set, increments }, _) => Self::Patch {
+                set: Cow::Borrowed(set),
+                increments: Cow::Borrowed(increments),
+            },
+            (Undo::Delete { base }, _) => Self::Delete {
+                base: Cow::Borrowed(base),
+            },
+            (Undo::Seed, _) => Self::Seed,
+        }
+    }
+
+    fn into_undo(self, model: &ModelDescriptor, action: &Action) -> Result<Undo, CodecError> {
+        Ok(match self {
+            Self::Seed => Undo::Seed,
+            Self::Patch { set, increments } => Undo::Patch {
+                set: set.into_owned(),
+                increments: increments.into_owned(),
+            },
+            Self::Insert { base, sent } => Undo::Insert {
+                base: base.into_owned(),
+                sent: sent.into_owned(),
+            },
+            Self::Delete { base } => Undo::Delete {
+                base: base.into_owned(),
+            },
+            Self::InsertOfDocument { base } => {
+                let Action::Insert(document) = action else {
+                    return Err(CodecError::Damaged(postcard::Error::DeserializeBadEncoding));
+                };
+                match model.image_of(document) {
+                    Ok(sent) => Undo::Insert {
+                        base: base.into_owned(),
+                        sent,
+                    },
+                    // The model has changed since, and takes the document for a row no more: should a store lose it, the row is sent anew.
+                    Err(_) => Undo::Seed,
+                }
+            }
+        })
+    }
 }
 
 pub(crate) fn encode_intent(intent: &Intent) -> Vec<u8> {
@@ -151,7 +236,11 @@ pub(crate) fn encode_intent(intent: &Intent) -> Vec<u8> {
         id: Cow::Borrowed(&operation.id),
         expect: operation.expect,
         action: Cow::Borrowed(&operation.action),
-        record: Cow::Borrowed(&operation.record),
+        record: StoredRecord {
+            covers: operation.record.covers,
+            sent: operation.record.sent,
+            undo: StoredUndo::of(operation),
+        },
     });
     let stored = StoredIntent {
         batch: intent.batch,
@@ -171,12 +260,14 @@ pub(crate) fn decode_intent(
     for operation in stored.operations {
         let collection = operation.collection.as_ref();
         let model = find(collection).ok_or_else(|| CodecError::UnknownCollection(collection.to_owned()))?;
+        let StoredRecord { covers, sent, undo } = operation.record;
+        let undo = undo.into_undo(model, &operation.action)?;
         operations.push(Operation {
             model,
             id: operation.id.into_owned(),
             expect: operation.expect,
             action: operation.action.into_owned(),
-            record: operation.record.into_owned(),
+            record: Record { covers, sent, undo },
         });
     }
     Ok(Intent {
@@ -200,12 +291,7 @@ pub(crate) fn covered(record: &Record) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use ditto_sync_core::{
-        column::Image,
-        descriptor::FieldDescriptor,
-        hash::ContentHash,
-        intent::{ReplicaId, Undo},
-    };
+    use ditto_sync_core::{descriptor::FieldDescriptor, intent::ReplicaId};
 
     use super::*;
 
@@ -247,6 +333,110 @@ mod tests {
         let bytes = encode_intent(&intent());
         assert_eq!(bytes[0], FORMAT);
         assert_eq!(decode_intent(&bytes, |_| Some(&MODEL)).unwrap(), intent());
+    }
+
+    /// With an undo of every kind.
+    fn intents() -> Vec<Intent> {
+        let image = |weight| Image::new(vec![ColumnValue::Real(weight)]);
+        let undos = [
+            Undo::Seed,
+            Undo::Patch {
+                set: vec![(0, ColumnValue::Null, ColumnValue::Text("9".into()))],
+                increments: vec![(1, -4)],
+            },
+            Undo::Insert {
+                base: Some(image(0.2)),
+                sent: image(0.1),
+            },
+            Undo::Insert {
+                base: None,
+                sent: image(0.3),
+            },
+            Undo::Delete { base: image(0.2) },
+        ];
+        let with = |undo| {
+            let mut intent = intent();
+            intent.operations[0].record.undo = undo;
+            intent
+        };
+        undos.into_iter().map(with).collect()
+    }
+
+    #[test]
+    fn the_texts_of_an_insert_are_written_once_and_an_undo_comes_back_as_it_was() {
+        for intent in intents() {
+            let bytes = encode_intent(&intent);
+            assert_eq!(decode_intent(&bytes, |_| Some(&MODEL)).unwrap(), intent);
+        }
+        let weights = |intent: &Intent| {
+            let bytes = encode_intent(intent);
+            bytes.windows(8).filter(|at| *at == 0.1_f64.to_le_bytes()).count()
+        };
+        assert_eq!(weights(&intent()), 1);
+    }
+
+    /// As it was written before: the record as it is.
+    #[derive(Serialize)]
+    struct Former<'a> {
+        collection: &'a str,
+        id: &'a DocumentId,
+        expect: Expect,
+        action: &'a Action,
+        record: &'a Record,
+    }
+
+    #[test]
+    fn intents_of_before_are_read() {
+        for intent in intents() {
+            let operations = intent.operations.iter().map(|operation| Former {
+                collection: operation.model.collection(),
+                id: &operation.id,
+                expect: operation.expect,
+                action: &operation.action,
+                record: &operation.record,
+            });
+            let bytes = encode(&(intent.batch, operations.collect::<Vec<_>>()));
+            assert_eq!(decode_intent(&bytes, |_| Some(&MODEL)).unwrap(), intent);
+        }
+    }
+
+    #[test]
+    fn what_the_model_takes_for_a_row_no_more_is_sent_anew_should_a_store_lose_it() {
+        let mut intent = intent();
+        let bytes = encode_intent(&intent);
+        static CHANGED: ModelDescriptor = ModelDescriptor::new(
+            "Note",
+            "notes",
+            "notes",
+            &[FieldDescriptor::of::<String>("id", "id", "id")],
+            &[FieldDescriptor::of::<String>("weight", "weight", "weight")],
+        );
+        intent.operations[0].record.undo = Undo::Seed;
+        assert_eq!(decode_intent(&bytes, |_| Some(&CHANGED)).unwrap(), intent);
+    }
+
+    #[test]
+    fn an_undo_that_is_none_of_its_action_is_refused() {
+        let id = DocumentId::text("n1").unwrap();
+        let operation = StoredOperation {
+            collection: Cow::Borrowed("notes"),
+            id: Cow::Borrowed(&id),
+            expect: Expect::Absent,
+            action: Cow::Borrowed(&Action::Delete),
+            record: StoredRecord {
+                covers: None,
+                sent: None,
+                undo: StoredUndo::InsertOfDocument {
+                    base: Cow::Owned(None),
+                },
+            },
+        };
+        let stored = StoredIntent {
+            batch: intent().batch,
+            operations: vec![operation],
+        };
+        let refused = decode_intent(&encode(&stored), |_| Some(&MODEL));
+        assert!(matches!(refused, Err(CodecError::Damaged(_))), "{refused:?}");
     }
 
     #[test]
