@@ -140,7 +140,8 @@ pub trait Observation: Send + 'static {
     fn next(&mut self) -> impl Future<Output = Result<ChangeBatch, StoreError>> + Send;
 
     /// For each of these documents its hash ([`ModelDescriptor::hash_of`]) as this observation saw it last, where the engine had to read it anyway and it matched; `None` says nothing. What is
-    /// not so any more is reported by [`next`](Self::next), so a document that is what its row agreed on last need not be fetched: not one, after a restart without changes.
+    /// not so any more will be reported by [`next`](Self::next), so a document that is what its row agreed on last need not be fetched when an observation begins: not one, after a restart
+    /// without changes.
     fn seen(&self, ids: &[DocumentId]) -> Vec<Option<ContentHash>> {
         vec![None; ids.len()]
     }

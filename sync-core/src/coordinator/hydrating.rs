@@ -149,7 +149,7 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
             let Some(scope) = self.setup.scopes.query(self.model(model)) else {
                 continue;
             };
-            self.reconcile(model, scope).await?;
+            self.reconcile(model, scope, None).await?;
             let report = HydrationReport {
                 collection: self.model(model).collection(),
                 compared: 0,

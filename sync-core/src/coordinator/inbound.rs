@@ -1,7 +1,5 @@
 //! The way in: fetches the current documents of ids that may have changed, and brings them into the tables.
 
-use std::borrow::Cow;
-
 use super::{SyncError, engine::Engine, queue::Chunk, recognizing::Recognized};
 use crate::{
     document::Document,
@@ -93,27 +91,16 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         Ok(())
     }
 
-    /// The current documents of a chunk but those that are recognized, where they need not be fetched for that too, and which those are.
+    /// The current documents of a chunk but those that are recognized, and which those are.
     async fn fetch_news(&mut self, chunk: &Chunk) -> Result<(Vec<InboundItem>, Vec<Recognized>), SyncError> {
         let (mut items, mut all) = (Vec::new(), Vec::with_capacity(chunk.ids.len()));
         for (place, (position, ids)) in chunk.ids.iter().enumerate() {
-            let mut recognized = self.recognize_seen((*position, place), ids).await?;
-            let others = recognized.others();
-            let wanted = if others.len() == ids.len() {
-                Cow::Borrowed(ids.as_slice())
-            } else {
-                others.iter().map(|&at| ids[at].clone()).collect()
-            };
-            let documents = match wanted.is_empty() {
-                true => Vec::new(),
-                false => self.read_documents(*position, &wanted).await?,
-            };
-            self.recognize(*position, (&wanted, &documents), &mut recognized)
-                .await?;
-            let read = others.into_iter().zip(documents);
+            let documents = self.read_documents(*position, ids).await?;
+            let recognized = self.recognize((*position, place), ids, &documents).await?;
+            let read = ids.iter().zip(documents).enumerate();
             let news = read.filter(|(at, _)| !recognized.has(*at));
-            let news = news.map(|(at, document)| Read {
-                id: &ids[at],
+            let news = news.map(|(at, (id, document))| Read {
+                id,
                 document,
                 hash: recognized.hash(at),
             });

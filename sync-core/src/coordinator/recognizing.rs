@@ -7,7 +7,7 @@ use crate::{
     descriptor::ModelDescriptor,
     document::Document,
     hash::ContentHash,
-    id::DocumentId,
+    id::{DocumentId, IdList},
     limits::RECOGNIZED_AT_ONCE,
     repository::Repository,
     scope::{Belongs, ModelScope},
@@ -19,7 +19,7 @@ use crate::{
 pub(super) struct Recognized {
     /// The place of the model in the chunk.
     place: usize,
-    /// For each id the hash of its document, where it is known.
+    /// For each id the hash of its document, where it was computed.
     hashes: Vec<Option<ContentHash>>,
     /// For each id whether its document was recognized.
     agreed: Vec<bool>,
@@ -28,56 +28,31 @@ pub(super) struct Recognized {
 impl Recognized {
     /// Whether the document of the id at this place was.
     pub(super) fn has(&self, at: usize) -> bool {
-        self.agreed[at]
+        self.agreed.get(at).copied().unwrap_or(false)
     }
 
-    /// The hash of the document of the id at this place, where it is known.
+    /// The hash of the document of the id at this place, where it was computed.
     pub(super) fn hash(&self, at: usize) -> Option<ContentHash> {
-        self.hashes[at]
-    }
-
-    /// The places of the ids whose documents were not recognized.
-    pub(super) fn others(&self) -> Vec<usize> {
-        let places = 0..self.agreed.len();
-        places.filter(|&at| !self.agreed[at]).collect()
+        self.hashes.get(at).copied().flatten()
     }
 }
 
 impl<R: Repository, S: DocumentStore> Engine<R, S> {
-    /// Recognizes documents of the model at `position`, which has this place in the chunk, by what their observation has seen of them: they need not be fetched.
-    pub(super) async fn recognize_seen(
+    /// Recognizes documents of the model at `position`, which has this place in the chunk.
+    pub(super) async fn recognize(
         &mut self,
         (position, place): (usize, usize),
         ids: &[DocumentId],
+        documents: &[Option<Document>],
     ) -> Result<Recognized, SyncError> {
         let model = self.model(position);
         let mut recognized = Recognized {
             place,
-            hashes: vec![None; ids.len()],
-            agreed: vec![false; ids.len()],
+            hashes: Vec::new(),
+            agreed: Vec::new(),
         };
-        let running = self.observations[position].as_ref();
-        let running = running.filter(|_| self.recognizes(model) && self.has_judged_all(position));
-        if let Some(running) = running {
-            let seen = running.observation.seen(ids);
-            recognized.agreed = self.agreed(model, ids, &seen).await?;
-            let known = seen.into_iter().zip(&recognized.agreed);
-            // What is fetched may be another document by then.
-            recognized.hashes = known.map(|(hash, agreed)| hash.filter(|_| *agreed)).collect();
-        }
-        Ok(recognized)
-    }
-
-    /// Recognizes those of the documents that were fetched, which are the others so far.
-    pub(super) async fn recognize(
-        &mut self,
-        position: usize,
-        (ids, documents): (&[DocumentId], &[Option<Document>]),
-        recognized: &mut Recognized,
-    ) -> Result<(), SyncError> {
-        let model = self.model(position);
         if !self.recognizes(model) {
-            return Ok(());
+            return Ok(recognized);
         }
         let everything = matches!(self.setup.scopes.of(model), ModelScope::Everything);
         let here = |document: &Document| {
@@ -90,13 +65,9 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 .flatten()
         };
         let hashes = documents.iter().map(|document| document.as_ref().and_then(hash));
-        let hashes: Vec<_> = hashes.collect();
-        let agreed = self.agreed(model, ids, &hashes).await?;
-        let found = recognized.others().into_iter().zip(hashes).zip(agreed);
-        for ((at, hash), agreed) in found {
-            (recognized.hashes[at], recognized.agreed[at]) = (hash, agreed);
-        }
-        Ok(())
+        recognized.hashes = hashes.collect();
+        recognized.agreed = self.agreed(model, ids, &recognized.hashes).await?;
+        Ok(recognized)
     }
 
     /// Leaves out of a report what it says itself to be what the rows agreed on last, echoes of own writes mostly: that need not be fetched. Returns the other ids.
@@ -128,6 +99,36 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         self.hydrating.compared(model.collection(), count);
         let others = changes.into_iter().zip(agreed).filter(|(_, agreed)| !agreed);
         others.map(|(change, _)| change.id).collect()
+    }
+
+    /// Leaves out of a scan what this observation, which has just begun, saw to be what the rows agreed on last: that need not be fetched. Returns the other ids.
+    ///
+    /// Only here: an observation hears of a change some time after it has happened, so whoever has to know what a document is now, because of a refused intent or a hydration, fetches it.
+    /// Exclusive, because an observation need not be `Sync`.
+    pub(super) async fn pass_over_seen(
+        &mut self,
+        position: usize,
+        ids: IdList,
+        observation: &mut S::Observation,
+    ) -> Result<IdList, SyncError> {
+        let model = self.model(position);
+        if !self.recognizes(model) || !self.has_judged_all(position) {
+            return Ok(ids);
+        }
+        let mut others = IdList::new();
+        let mut ids = ids.into_iter().peekable();
+        while ids.peek().is_some() {
+            let ids: Vec<_> = ids.by_ref().take(RECOGNIZED_AT_ONCE).collect();
+            let seen = observation.seen(&ids);
+            debug_assert_eq!(seen.len(), ids.len(), "an observation answers for every id");
+            let agreed = self.agreed(model, &ids, &seen).await?;
+            let known = ids.iter().zip(&seen).zip(&agreed);
+            let known = known.filter_map(|((id, hash), agreed)| Some((id, hash.filter(|_| *agreed)?)));
+            self.reporter.recognized(model.collection(), known);
+            let news = ids.into_iter().zip(agreed).filter(|(_, agreed)| !agreed);
+            others.extend(news.map(|(id, _)| id));
+        }
+        Ok(others)
     }
 
     /// Whether a hash may stand for a document: hooks are asked about documents, and what is held or gathered is counted.

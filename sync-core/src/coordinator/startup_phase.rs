@@ -72,10 +72,10 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
                 // The next attempt compares everything.
                 self.state.models[model].cursor = None;
             }
-            let observation = observation?;
+            let mut observation = observation?;
             // Observed first and scanned afterwards, so that nothing falls between the two.
             if cursor.is_none() {
-                self.reconcile(model, scope).await?;
+                self.reconcile(model, scope, Some(&mut observation)).await?;
             } else {
                 self.arrived(model);
             }
@@ -106,9 +106,14 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         }
     }
 
-    /// Queues every id that the store, the table or the known set has, and the marks of a complete reconcile.
+    /// Queues every id that the store, the table or the known set has, but those of documents that an observation which has just begun saw unchanged; and the marks of a complete reconcile.
     #[tracing::instrument(skip_all, fields(collection = self.model(position).collection()))]
-    pub(super) async fn reconcile(&mut self, position: usize, scope: Query) -> Result<(), SyncError> {
+    pub(super) async fn reconcile(
+        &mut self,
+        position: usize,
+        scope: Query,
+        begun: Option<&mut S::Observation>,
+    ) -> Result<(), SyncError> {
         let model = self.model(position);
         let other_scope = self.state.models[position]
             .reconciled
@@ -125,9 +130,13 @@ impl<R: Repository, S: DocumentStore> Engine<R, S> {
         }
         let unseen = self.repository.unseen(model, &scan.ids).await?;
         tracing::debug!(store = scan.ids.len(), only_here = unseen.len(), "comparing");
+        let ids = match begun {
+            Some(observation) => self.pass_over_seen(position, scan.ids, observation).await?,
+            None => scan.ids,
+        };
         self.queues.clear(position);
         self.holds.restart(position);
-        self.queues.fill(position, scan.ids);
+        self.queues.fill(position, ids);
         self.queues.push(position, unseen);
         self.mark_cursor(position, scan.cursor);
         if self.state.models[position].reconciled.as_ref() != Some(&scope) || self.is_under_way(position) {

@@ -1,6 +1,9 @@
 //! What a memory store reports of its changes: [`MemoryObservation`].
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use ditto_sync_core::{
     descriptor::ModelDescriptor,
@@ -12,6 +15,7 @@ use ditto_sync_core::{
 
 use super::{
     Flavor,
+    document_state::DocumentState,
     fault::{Fault, StoreCall},
     id_hash::IdHashing,
     message,
@@ -33,6 +37,8 @@ pub struct MemoryObservation {
     position: u64,
     /// The documents that matched when last looked at; not kept when everything matches.
     matching: HashSet<DocumentId, IdHashing>,
+    /// The hashes of those that were rows, as they were when the observation began or reported them last. Kept where an engine would have read them for that: without cursors.
+    seen: HashMap<DocumentId, ContentHash, IdHashing>,
     signals: Signals,
 }
 
@@ -65,7 +71,15 @@ impl MemoryObservation {
                 documents.filter(|(_, state)| state.view().is_some_and(|document| query.matches(&document)));
             matching.extend(matched.map(|(id, _)| id.clone()));
         }
+        let mut seen = HashMap::default();
+        if replica.flavor == Flavor::Ditto {
+            let documents = replica.present(model);
+            let hashed =
+                documents.filter_map(|(id, state)| Some((id.clone(), hash_of(model, query, state)?)));
+            seen.extend(hashed);
+        }
         Ok(Self {
+            seen,
             peer: Arc::clone(peer),
             model,
             query: query.clone(),
@@ -139,6 +153,13 @@ impl MemoryObservation {
                     hash.is_none() || hash == entry.and_then(|entry| entry.state.hash(self.model)),
                     "the document is what its writer says"
                 );
+                if state.replica.flavor == Flavor::Ditto {
+                    let now = entry.and_then(|entry| hash_of(self.model, &self.query, &entry.state));
+                    match now {
+                        Some(now) => self.seen.insert(id.clone(), now),
+                        None => self.seen.remove(id),
+                    };
+                }
                 changes.push(Change::new(id.clone(), kind).with_hash(hash));
             }
             if changes.len() == CHANGES_MAX {
@@ -191,18 +212,6 @@ impl MemoryObservation {
             .collect()
     }
 
-    /// The hash of a document as it is now. An engine with cursors has no reason to read what has not changed.
-    fn hash_of(&self, state: &PeerState, id: &DocumentId) -> Option<ContentHash> {
-        let replica = &state.replica;
-        if state.opening != self.opening || replica.flavor == Flavor::Mesh {
-            return None;
-        }
-        let document = replica.state(self.model.collection(), id)?.view()?;
-        let matches = self.query.matches(&document);
-        let hash = self.model.hash_of(matches.then_some(&document));
-        hash.ok().flatten()
-    }
-
     fn cursor(&self, state: &PeerState) -> Option<Cursor> {
         (state.replica.flavor == Flavor::Mesh)
             .then(|| message::cursor(self.position, &state.replica.store_id))
@@ -227,7 +236,13 @@ impl Observation for MemoryObservation {
     }
 
     fn seen(&self, ids: &[DocumentId]) -> Vec<Option<ContentHash>> {
-        let state = self.peer.lock();
-        ids.iter().map(|id| self.hash_of(&state, id)).collect()
+        ids.iter().map(|id| self.seen.get(id).copied()).collect()
     }
+}
+
+/// The hash of a document that matches and is a row.
+fn hash_of(model: &'static ModelDescriptor, query: &Query, state: &DocumentState) -> Option<ContentHash> {
+    let document = state.view()?;
+    let matching = query.matches(&document).then_some(&document);
+    model.hash_of(matching).ok().flatten()
 }

@@ -162,6 +162,36 @@ async fn after_a_restart_only_what_has_changed_is_fetched() {
     assert_eq!((status.applied, status.skipped_unchanged), (1, 2));
 }
 
+/// What an observation saw last is no answer to the question what the document is that the store just refused to write over.
+#[tokio::test]
+async fn a_refused_intent_and_a_hydration_meet_documents_as_they_are() {
+    let Pair { left, right, .. } = Pair::start(Flavor::Ditto).await;
+    for name in ["a", "b"] {
+        left.put(&id(name), &stock("tea", 10));
+    }
+    let rows = |device: &Device| device.repository.rows(&STOCK).len();
+    until(|| rows(&right) == 2, || format!("{} rows", rows(&right))).await;
+    right.settled().await;
+    // It began to observe these.
+    right.sync.shutdown().await.expect("it stops");
+    let right = Device::start(right.repository.restart(), right.store).await;
+    right.settled().await;
+    right.store.drop_notifications(true);
+    for name in ["a", "b"] {
+        left.set(&id(name), "product", text("green tea"));
+    }
+    left.settled().await;
+    let held = || right.store.documents(&STOCK) == left.store.documents(&STOCK);
+    until(held, String::new).await;
+    right.set(&id("a"), "quantity", ColumnValue::Integer(8));
+    right.settled().await;
+    let row = |name| product_and_quantity(&right.repository, &id(name));
+    assert_eq!(row("a"), Some((text("green tea"), ColumnValue::Integer(8))));
+    let report = right.sync.hydrate_collection(STOCK.collection()).await;
+    assert_eq!(report.expect("it compares").compared, 2);
+    assert_eq!(row("b"), Some((text("green tea"), ColumnValue::Integer(10))));
+}
+
 #[tokio::test]
 async fn offline_changes_of_one_row_merge_when_the_link_is_back() {
     for flavor in FLAVORS {
