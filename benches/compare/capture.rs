@@ -1,4 +1,5 @@
-//! What capture costs the app: one autocommitted UPDATE through sqlx, prepared UPDATEs in a transaction, one UPDATE over all rows.
+//! What capture costs the app: one autocommitted UPDATE through sqlx, prepared UPDATEs in a transaction, one UPDATE over all rows. All of it on connections as the framework opens them for
+//! the app, on both sides; the transaction also on ones with as little page cache as SQLite gives them by itself.
 
 use std::{
     path::Path,
@@ -7,7 +8,7 @@ use std::{
 
 use ditto_sync::{DittoAdapter as _, Repository as _, SqliteRepository};
 use rusqlite::Connection;
-use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqlitePoolOptions};
 
 use crate::{
     baseline,
@@ -20,10 +21,13 @@ const ROWS: usize = 10_000;
 const AUTOCOMMITS: usize = 5000;
 /// The two sides take turns after so many autocommits.
 const TURN: usize = 50;
+/// SQLite's own page cache, as `PRAGMA cache_size` has it (<https://sqlite.org/pragma.html#pragma_cache_size>).
+const SQLITE_CACHE: i64 = -2000;
 const SIDES: [&str; 2] = ["without capture", "with capture"];
 
 pub(crate) async fn measure(report: &mut Report, rounds: usize) {
-    let [mut bulk, mut prepared, mut plain, mut autocommit] = [(); 4].map(|()| Series::new(&SIDES));
+    let [mut bulk, mut prepared, mut cramped, mut plain, mut autocommit] =
+        [(); 5].map(|()| Series::new(&SIDES));
     for _ in 0..rounds {
         let directory = tempfile::tempdir().expect("a directory");
         let paths = SIDES.map(|side| directory.path().join(format!("{side}.db")));
@@ -33,6 +37,7 @@ pub(crate) async fn measure(report: &mut Report, rounds: usize) {
             if side == 1 {
                 install(path).await;
             }
+            give_room(&connection, cache_of_the_framework(path).await);
             baseline::checkpoint(&connection);
             baseline::warm(&connection);
             bulk.add(side, bulk_update(&connection));
@@ -40,6 +45,10 @@ pub(crate) async fn measure(report: &mut Report, rounds: usize) {
             prepared.add(side, prepared_updates(&mut connection));
             baseline::checkpoint(&connection);
             plain.add(side, autocommits(&connection));
+            give_room(&connection, SQLITE_CACHE);
+            baseline::checkpoint(&connection);
+            baseline::warm(&connection);
+            cramped.add(side, prepared_updates(&mut connection));
             baseline::checkpoint(&connection);
             let entries = if side == 1 {
                 counters::count(&connection, "ditto_sync_outbox_1")
@@ -48,7 +57,7 @@ pub(crate) async fn measure(report: &mut Report, rounds: usize) {
             };
             assert_eq!(
                 entries,
-                side * (2 * ROWS + AUTOCOMMITS),
+                side * (3 * ROWS + AUTOCOMMITS),
                 "every change is captured once"
             );
         }
@@ -56,11 +65,13 @@ pub(crate) async fn measure(report: &mut Report, rounds: usize) {
     }
     report.series("one UPDATE statement over 10000 rows", ROWS, &bulk);
     report.series("10000 prepared UPDATEs in one transaction", ROWS, &prepared);
+    report.series("the same with SQLite's own 2 MB of page cache", ROWS, &cramped);
     report.series("autocommitted UPDATEs, rusqlite", AUTOCOMMITS, &plain);
     report.series("autocommitted UPDATEs, sqlx", AUTOCOMMITS, &autocommit);
     report.bounded("capture_autocommit", autocommit.ratio(1, 0), 1.25);
     report.figure("capture_autocommit_native", plain.ratio(1, 0));
     report.bounded("capture_loop", prepared.ratio(1, 0), 2.2);
+    report.figure("capture_loop_with_2_mb_of_cache", cramped.ratio(1, 0));
     report.bounded("capture_bulk", bulk.ratio(1, 0), 3.5);
 }
 
@@ -73,6 +84,24 @@ async fn install(path: &Path) {
         .expect("prepares");
     repository.close().await;
     repository.pool().close().await;
+}
+
+/// The page cache of a connection that the framework opens for the app.
+async fn cache_of_the_framework(path: &Path) -> i64 {
+    let mut connection = SqliteRepository::connect_options(path)
+        .connect()
+        .await
+        .expect("connects");
+    let cache = sqlx::query_scalar("PRAGMA cache_size").fetch_one(&mut connection);
+    let cache = cache.await.expect("a size");
+    connection.close().await.expect("closes");
+    cache
+}
+
+fn give_room(connection: &Connection, cache: i64) {
+    connection
+        .pragma_update(None, "cache_size", cache)
+        .expect("another size");
 }
 
 fn bulk_update(connection: &Connection) -> Duration {

@@ -331,9 +331,9 @@ async fn prepare_to_write(connection: &mut SqliteConnection) -> Result<Checkpoin
 fn give_room(native: &Native<'_>) -> Result<(), DatabaseError> {
     let mut ask = native.prepare("PRAGMA main.cache_size")?;
     ask.step()?;
-    let is_default = ask.column_i64(0) == limits::SQLITE_CACHE_KIB;
+    let room = ask.column_i64(0);
     drop(ask);
-    if is_default {
+    if [limits::SQLITE_CACHE_KIB, limits::APP_CACHE_KIB].contains(&room) {
         native.execute(&format!("PRAGMA main.cache_size = {}", limits::WRITER_CACHE_KIB))?;
     }
     Ok(())

@@ -12,7 +12,7 @@ use sqlx::{
 use crate::{database::Database, limits};
 
 /// Options for a connection to the file at `path`: created when missing, write-ahead log, foreign keys on, `synchronous = NORMAL` (a crash of the
-/// process loses nothing; power loss may undo the newest commits), 5 s of waiting for the write lock.
+/// process loses nothing; power loss may undo the newest commits), 5 s of waiting for the write lock, up to 8 MB of page cache.
 pub(crate) fn connect_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -21,6 +21,7 @@ pub(crate) fn connect_options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Normal)
         .foreign_keys(true)
         .busy_timeout(limits::POOL_BUSY_TIMEOUT)
+        .pragma("cache_size", limits::APP_CACHE_KIB.to_string())
 }
 
 /// Options for a pool whose connections have gone through [`prepare_connection`].
@@ -72,7 +73,21 @@ pub(crate) async fn file_of(connection: &mut SqliteConnection) -> Result<Option<
 
 #[cfg(test)]
 mod tests {
+    use sqlx::ConnectOptions as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn our_connections_have_room_for_captured_transactions_unless_told_otherwise() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let options = connect_options(&directory.path().join("app.db"));
+        let told = options.clone().pragma("cache_size", "-500");
+        for (options, size) in [(options, limits::APP_CACHE_KIB), (told, -500)] {
+            let mut connection = options.connect().await.expect("connects");
+            let found = sqlx::query_scalar("PRAGMA cache_size").fetch_one(&mut connection);
+            assert_eq!(found.await.ok(), Some(size));
+        }
+    }
 
     #[test]
     fn our_pools_have_no_maintenance_task() {

@@ -133,12 +133,21 @@ async fn the_writer_has_room_for_its_pages_unless_the_app_has_chosen() {
         limits::WRITER_CACHE_KIB
     );
     transaction.rollback().await.unwrap();
-    let chosen = fixture.options.clone().pragma("cache_size", "-500");
     let path = fixture.options.get_filename().to_str().unwrap().to_owned();
-    let writer = Writer::new(Database::at(&path), chosen);
-    let mut transaction = writer.begin("test", Durability::Normal).await.unwrap();
-    assert_eq!(read(&mut transaction, "PRAGMA cache_size").await, -500);
-    transaction.rollback().await.unwrap();
+    for (of_the_app, ours) in [
+        (limits::SQLITE_CACHE_KIB, limits::WRITER_CACHE_KIB),
+        (-500, -500),
+        (-50_000, -50_000),
+    ] {
+        let chosen = fixture
+            .options
+            .clone()
+            .pragma("cache_size", of_the_app.to_string());
+        let writer = Writer::new(Database::at(&path), chosen);
+        let mut transaction = writer.begin("test", Durability::Normal).await.unwrap();
+        assert_eq!(read(&mut transaction, "PRAGMA cache_size").await, ours);
+        transaction.rollback().await.unwrap();
+    }
 }
 
 #[tokio::test]
