@@ -154,7 +154,9 @@ impl MemoryObservation {
                     "the document is what its writer says"
                 );
                 if state.replica.flavor == Flavor::Ditto {
-                    let now = entry.and_then(|entry| hash_of(self.model, &self.query, &entry.state));
+                    // What is reported as upserted matches, so what its writer said of it is true.
+                    let now = || entry.and_then(|entry| hash_of(self.model, &self.query, &entry.state));
+                    let now = hash.or_else(now);
                     match now {
                         Some(now) => self.seen.insert(id.clone(), now),
                         None => self.seen.remove(id),

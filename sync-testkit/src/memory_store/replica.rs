@@ -305,11 +305,11 @@ impl Replica {
             let witness = self.witnessing.then(|| {
                 self.note_losses(content);
                 let held = self.state(content.collection, &content.id);
-                held.map_or(Tags::default(), |held| held.witness.0)
+                held.map_or(Tags::default(), |held| held.witness.tags())
             });
             changed |= self.merge(content, mark);
             if let Some(held) = witness {
-                let tags = held.union(content.state.witness.0);
+                let tags = held.union(content.state.witness.tags());
                 self.unite_witness(content.collection, &content.id, tags);
             }
         }
@@ -324,9 +324,9 @@ impl Replica {
         let Some(entry) = documents.and_then(|documents| documents.get_mut(id)) else {
             return;
         };
-        let united = entry.state.witness.0.union(tags);
-        if united != entry.state.witness.0 {
-            Arc::make_mut(&mut entry.state).witness = Witness(united);
+        let united = entry.state.witness.tags().union(tags);
+        if united != entry.state.witness.tags() {
+            Arc::make_mut(&mut entry.state).witness = Witness::of(united);
         }
     }
 

@@ -3,6 +3,8 @@
 //!
 //! Nothing in here has any effect on what a store does; without a simulation it stays empty. The checks that read it stand in `simulation`.
 
+use std::sync::Arc;
+
 use ditto_sync_core::{document::FieldName, id::DocumentId, value::Value};
 
 use super::{MemoryStore, document_state::DocumentState, message::Content, replica::Replica};
@@ -11,9 +13,9 @@ use super::{MemoryStore, document_state::DocumentState, message::Content, replic
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tags([u64; 4]);
 
-/// The tags that a state has met. Two states that differ only in it are the same state.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Witness(pub(super) Tags);
+/// The tags that a state has met. Two states that differ only in it are the same state. Each field of each document has one, so it is small where there is no simulation.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Witness(Option<Arc<Tags>>);
 
 /// A value that lost to one of a writer that had not met it: decided by the last writer.
 #[derive(Debug, Clone)]
@@ -23,6 +25,16 @@ pub(crate) struct Lost {
     pub(crate) value: Value,
     /// What the winner's writer had met.
     pub(crate) met_by_winner: Tags,
+}
+
+impl Witness {
+    pub(super) fn of(tags: Tags) -> Self {
+        Self((tags != Tags::default()).then(|| Arc::new(tags)))
+    }
+
+    pub(super) fn tags(&self) -> Tags {
+        self.0.as_deref().copied().unwrap_or_default()
+    }
 }
 
 impl PartialEq for Witness {
@@ -72,7 +84,7 @@ impl MemoryStore {
         state
             .replica
             .state(collection, id)
-            .map(|state| state.witness.0)
+            .map(|state| state.witness.tags())
             .unwrap_or_default()
     }
 
@@ -123,7 +135,7 @@ impl DocumentState {
                     .as_ref()
                     .filter(|value| winner.value.as_ref() != Some(*value))
                 {
-                    losses.push((name.clone(), value.clone(), winner.witness.0));
+                    losses.push((name.clone(), value.clone(), winner.witness.tags()));
                 }
             }
         }
@@ -132,7 +144,7 @@ impl DocumentState {
 
     /// The writer of every register that differs from `before` had met what `before` had met.
     pub(super) fn note_context(&mut self, before: &Self) {
-        let context = before.witness;
+        let context = &before.witness;
         for (name, register) in self.registers.iter_mut().chain(&mut self.seeds) {
             let old = before
                 .registers
@@ -140,7 +152,7 @@ impl DocumentState {
                 .chain(&before.seeds)
                 .find(|(found, old)| found == name && old.stamp == register.stamp);
             if old.is_none() {
-                register.witness = context;
+                register.witness = context.clone();
             }
         }
     }
