@@ -55,7 +55,7 @@ struct Rows {
 /// A step over all rows; what it returns says that it did something.
 type Step = fn(&Rows) -> usize;
 
-const STEPS: [(&str, Step); 9] = [
+const STEPS: [(&str, Step); 10] = [
     ("hash of an id", |rows| {
         rows.ids
             .iter()
@@ -65,6 +65,13 @@ const STEPS: [(&str, Step); 9] = [
     ("hash of a row", |rows| {
         let hashes = rows.images.iter().map(|image| ContentHash::of(rows.model, image));
         hashes.filter(|hash| hash.to_bytes() != [0; 16]).count()
+    }),
+    ("hash of a document", |rows| {
+        let hashes = rows
+            .documents
+            .iter()
+            .map(|document| rows.model.hash_of(Some(document)));
+        hashes.filter(|hash| matches!(hash, Ok(Some(_)))).count()
     }),
     ("encode: row to document", |rows| {
         let pairs = rows.ids.iter().zip(&rows.images);

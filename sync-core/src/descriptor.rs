@@ -94,6 +94,7 @@ pub struct ModelDescriptor {
     links: &'static [LinkDescriptor],
     module: &'static str,
     hash_order: OnceLock<Box<[usize]>>,
+    anchor_place: OnceLock<usize>,
 }
 
 impl ModelDescriptor {
@@ -124,6 +125,7 @@ impl ModelDescriptor {
             links: &[],
             module: "",
             hash_order: OnceLock::new(),
+            anchor_place: OnceLock::new(),
         }
     }
 
@@ -310,7 +312,19 @@ impl ModelDescriptor {
     #[must_use]
     pub fn is_husk(&self, document: &Document) -> bool {
         let anchor = self.anchor.filter(|_| !off(Rule::Husk));
-        anchor.is_some_and(|anchor| document.get(anchor).is_none_or(Value::is_null))
+        anchor.is_some_and(|anchor| {
+            let value = document.get_near(self.anchor_place(), anchor);
+            value.is_none_or(Value::is_null)
+        })
+    }
+
+    /// Where the anchor stands in a document that has exactly the fields of a row.
+    fn anchor_place(&self) -> usize {
+        *self.anchor_place.get_or_init(|| {
+            let fields = self.fields.iter().chain(self.id_fields);
+            let before = fields.filter(|field| Some(field.document_name()) < self.anchor);
+            before.count()
+        })
     }
 
     /// The id of a row from its id columns.
@@ -350,6 +364,15 @@ impl ModelDescriptor {
     /// # Errors
     /// When a part is not of its field's type or not in its canonical form, or their number differs.
     pub fn id_to_columns(&self, id: &DocumentId) -> Result<Vec<ColumnValue>, RowError> {
+        let mut columns = Vec::new();
+        self.put_id_columns(id, &mut columns).map(|()| columns)
+    }
+
+    /// The same in place of what `columns` holds, whose room is used again: for loops.
+    ///
+    /// # Errors
+    /// As [`id_to_columns`](Self::id_to_columns); then `columns` holds nothing of use.
+    pub fn put_id_columns(&self, id: &DocumentId, columns: &mut Vec<ColumnValue>) -> Result<(), RowError> {
         if id.parts().len() != self.id_fields.len() {
             return Err(RowError::IdParts {
                 expected: self.id_fields.len(),
@@ -360,16 +383,21 @@ impl ModelDescriptor {
             && field.keeps_text()
             && field.is_canonical()
         {
-            return Ok(vec![ColumnValue::Text(text.to_string())]);
+            if let [ColumnValue::Text(column)] = columns.as_mut_slice() {
+                column.clear();
+                column.push_str(text);
+            } else {
+                columns.clear();
+                columns.push(ColumnValue::Text(text.to_string()));
+            }
+            return Ok(());
         }
-        let pairs = self.id_fields.iter().zip(id.parts());
-        pairs
-            .map(|(field, part)| {
-                field
-                    .id_column(&part.to_value())
-                    .map_err(|reason| RowError::field(field, reason))
-            })
-            .collect()
+        columns.clear();
+        for (field, part) in self.id_fields.iter().zip(id.parts()) {
+            let column = field.id_column(&part.to_value());
+            columns.push(column.map_err(|reason| RowError::field(field, reason))?);
+        }
+        Ok(())
     }
 
     /// The canonical form of a row as the table holds it.
@@ -488,6 +516,10 @@ pub(crate) fn next_of<'d>(
     fields: &mut Peekable<impl Iterator<Item = (&'d FieldName, &'d Value)>>,
     name: &str,
 ) -> Option<&'d Value> {
+    // Mostly the next field is the one, and to find that out is cheaper than to find out the order.
+    if let Some((_, value)) = fields.next_if(|(field, _)| field.as_str() == name) {
+        return Some(value);
+    }
     while let Some((field, _)) = fields.peek() {
         match field.as_str().cmp(name) {
             Ordering::Less => drop(fields.next()),

@@ -53,6 +53,14 @@ impl Document {
         self.position(name).ok().map(|at| &self.fields[at].1)
     }
 
+    /// The same for a field that is probably the one at this place, where it is found without a search.
+    pub(crate) fn get_near(&self, place: usize, name: &str) -> Option<&Value> {
+        match self.fields.get(place) {
+            Some((found, value)) if found.as_str() == name => Some(value),
+            _ => self.get(name),
+        }
+    }
+
     /// Sets a field; returns the value it had.
     pub fn set(&mut self, name: impl Into<FieldName>, value: impl Into<Value>) -> Option<Value> {
         let (name, value) = (name.into(), value.into());

@@ -95,7 +95,7 @@ impl IdHash {
         Self(with_buffer(|buffer| {
             for part in id.parts() {
                 match part {
-                    IdPart::Integer(integer) => push(buffer, TAG_INTEGER, &integer.to_le_bytes()),
+                    IdPart::Integer(integer) => push(buffer, TAG_INTEGER, integer.to_le_bytes()),
                     IdPart::Text(text) => push_sized(buffer, TAG_TEXT, text.as_bytes()),
                 }
             }
@@ -147,8 +147,8 @@ fn with_buffer(fill: impl FnOnce(&mut Vec<u8>)) -> u128 {
 fn push_column(buffer: &mut Vec<u8>, column: &ColumnValue) {
     match column {
         ColumnValue::Null => buffer.push(TAG_NULL),
-        ColumnValue::Integer(integer) => push(buffer, TAG_INTEGER, &integer.to_le_bytes()),
-        ColumnValue::Real(real) => push(buffer, TAG_REAL, &normal(*real).to_bits().to_le_bytes()),
+        ColumnValue::Integer(integer) => push(buffer, TAG_INTEGER, integer.to_le_bytes()),
+        ColumnValue::Real(real) => push(buffer, TAG_REAL, normal(*real).to_bits().to_le_bytes()),
         ColumnValue::Text(text) => push_sized(buffer, TAG_TEXT, text.as_bytes()),
         ColumnValue::Blob(blob) => push_sized(buffer, TAG_BLOB, blob),
     }
@@ -157,19 +157,19 @@ fn push_column(buffer: &mut Vec<u8>, column: &ColumnValue) {
 fn push_value(buffer: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Null => buffer.push(TAG_NULL),
-        Value::Bool(truth) => push(buffer, TAG_BOOL, &[u8::from(*truth)]),
-        Value::Int(integer) => push(buffer, TAG_INTEGER, &integer.to_le_bytes()),
-        Value::Float(real) => push(buffer, TAG_REAL, &normal(*real).to_bits().to_le_bytes()),
+        Value::Bool(truth) => buffer.extend_from_slice(&[TAG_BOOL, u8::from(*truth)]),
+        Value::Int(integer) => push(buffer, TAG_INTEGER, integer.to_le_bytes()),
+        Value::Float(real) => push(buffer, TAG_REAL, normal(*real).to_bits().to_le_bytes()),
         Value::Text(text) => push_sized(buffer, TAG_TEXT, text.as_bytes()),
         Value::Bytes(bytes) => push_sized(buffer, TAG_BLOB, bytes),
         Value::List(items) => {
-            push(buffer, TAG_LIST, &(items.len() as u64).to_le_bytes());
+            push(buffer, TAG_LIST, (items.len() as u64).to_le_bytes());
             for item in items {
                 push_value(buffer, item);
             }
         }
         Value::Map(entries) => {
-            push(buffer, TAG_MAP, &(entries.len() as u64).to_le_bytes());
+            push(buffer, TAG_MAP, (entries.len() as u64).to_le_bytes());
             for (key, value) in entries {
                 push_sized(buffer, TAG_TEXT, key.as_bytes());
                 push_value(buffer, value);
@@ -189,15 +189,14 @@ fn normal(real: f64) -> f64 {
     }
 }
 
-fn push(buffer: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
-    buffer.push(tag);
-    buffer.extend_from_slice(bytes);
+fn push(buffer: &mut Vec<u8>, tag: u8, bytes: [u8; 8]) {
+    let [a, b, c, d, e, f, g, h] = bytes;
+    buffer.extend_from_slice(&[tag, a, b, c, d, e, f, g, h]);
 }
 
 /// The length goes first, so that no two sequences of values have the same bytes.
 fn push_sized(buffer: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
-    buffer.push(tag);
-    buffer.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    push(buffer, tag, (bytes.len() as u64).to_le_bytes());
     buffer.extend_from_slice(bytes);
 }
 

@@ -252,9 +252,20 @@ impl Statement<'_> {
 
     /// Sets parameters 1, 2, .. to `values` without copying them, runs to the end, resets and clears the parameters. The form for loops.
     pub(crate) fn run_with(&mut self, values: &[&ColumnValue]) -> Result<(), NativeError> {
-        let outcome = self.bind_borrowed(values).and_then(|()| self.run());
-        self.clear_bindings();
-        outcome
+        let bound = self.bind_borrowed(1, values.iter().copied());
+        self.run_bound(bound)
+    }
+
+    /// The same with the columns of a key and those behind it.
+    pub(crate) fn run_with_row(
+        &mut self,
+        key: &[ColumnValue],
+        columns: &[ColumnValue],
+    ) -> Result<(), NativeError> {
+        let bound = self
+            .bind_borrowed(1, key.iter())
+            .and_then(|()| self.bind_borrowed(1 + key.len(), columns.iter()));
+        self.run_bound(bound)
     }
 
     /// Ends the current run, so that the statement can run again. Parameters stay set.
@@ -363,12 +374,23 @@ impl Statement<'_> {
         Ok(unsafe { slice::from_raw_parts(start, length) })
     }
 
-    /// Sets parameters to values that SQLite does not copy. The caller clears them before the values go away.
-    fn bind_borrowed(&mut self, values: &[&ColumnValue]) -> Result<(), NativeError> {
-        for (position, value) in values.iter().enumerate() {
-            let index = position + 1;
+    /// Runs with borrowed parameters, if they could be set, and clears them.
+    fn run_bound(&mut self, bound: Result<(), NativeError>) -> Result<(), NativeError> {
+        let outcome = bound.and_then(|()| self.run());
+        self.clear_bindings();
+        outcome
+    }
+
+    /// Sets parameters from `first` on to values that SQLite does not copy. The caller clears them before the values go away.
+    fn bind_borrowed<'v>(
+        &mut self,
+        first: usize,
+        values: impl Iterator<Item = &'v ColumnValue>,
+    ) -> Result<(), NativeError> {
+        for (position, value) in values.enumerate() {
+            let index = first + position;
             match value {
-                // SAFETY: `run_with` clears the parameters before the borrow of `values` ends, and nothing in between panics.
+                // SAFETY: the callers, `run_with` and `run_with_row`, clear the parameters before the borrow of the values ends, and nothing in between panics: `values` goes over a slice.
                 ColumnValue::Text(text) => unsafe {
                     self.bind_text_with(index, text, ffi::SQLITE_STATIC())?;
                 },

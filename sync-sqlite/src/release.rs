@@ -131,13 +131,13 @@ impl Releasing<'_> {
         let columns = self.key_columns()?;
         let row = self.raw_row(&columns)?;
         let mut raise = guard::prepare_raise(self.native, self.sql)?;
-        raise.run_with(&columns.iter().collect::<Vec<_>>())?;
+        raise.run_with_row(&columns, &[])?;
         drop(raise);
         match &base {
             Some(base) => self.put(&columns, base)?,
             None => {
                 let mut delete = self.native.prepare(&self.sql.delete_row)?;
-                self.allowed(delete.run_with(&columns.iter().collect::<Vec<_>>()))?;
+                self.allowed(delete.run_with_row(&columns, &[]))?;
             }
         }
         guard::lower(self.native)?;
@@ -335,10 +335,10 @@ impl Releasing<'_> {
 
     /// Writes the row with its triggers on.
     fn put(&self, key: &[ColumnValue], image: &Image) -> Result<(), Obstacle> {
-        let values: Vec<_> = key.iter().chain(image.columns()).collect();
+        let columns = image.columns();
         if let Some(update_row) = &self.sql.update_row {
             let mut update = self.native.prepare(update_row)?;
-            self.allowed(update.run_with(&values))?;
+            self.allowed(update.run_with_row(key, columns))?;
             if self.native.changes() > 0 {
                 return Ok(());
             }
@@ -347,7 +347,7 @@ impl Releasing<'_> {
             Some(_) => &self.sql.insert_row,
             None => &self.sql.insert_if_absent,
         })?;
-        self.allowed(insert.run_with(&values))
+        self.allowed(insert.run_with_row(key, columns))
     }
 
     /// What a constraint refuses is the asker's affair, anything else the database's.

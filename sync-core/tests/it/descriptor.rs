@@ -168,6 +168,40 @@ fn a_composite_id_goes_through_its_columns() {
 }
 
 #[test]
+fn room_for_id_columns_is_used_again() {
+    let text = |text: &str| ColumnValue::Text(text.to_owned());
+    let mut columns = columns_of_id();
+    for name in ["first", "the second and longer one", "x"] {
+        let id = DocumentId::text(name).unwrap();
+        SAMPLES.put_id_columns(&id, &mut columns).unwrap();
+        assert_eq!(columns, [text(name)]);
+    }
+    MODEL.put_id_columns(&id(), &mut columns).unwrap();
+    assert_eq!(columns, columns_of_id());
+    assert!(
+        SAMPLES
+            .put_id_columns(&DocumentId::integer(3), &mut columns)
+            .is_err()
+    );
+    SAMPLES
+        .put_id_columns(&DocumentId::text("after an error").unwrap(), &mut columns)
+        .unwrap();
+    assert_eq!(columns, [text("after an error")]);
+}
+
+#[test]
+fn the_anchor_is_found_wherever_it_stands() {
+    let names = prop::sample::subsequence(vec!["_rev", "a", "id", "ia", "name", "z"], 0..=6);
+    proptest!(|(names in names, null in any::<bool>())| {
+        let id = if null { Value::Null } else { Value::Int(1) };
+        let fields = names.iter().map(|name| (*name, if *name == "id" { id.clone() } else { Value::Int(2) }));
+        let document: Document = fields.collect();
+        let absent = null || !names.contains(&"id");
+        prop_assert_eq!(SAMPLES.is_husk(&document), absent);
+    });
+}
+
+#[test]
 fn an_id_in_another_spelling_is_refused() {
     let capitals =
         DocumentId::from_parts(vec![IdPart::Text(UUID.to_uppercase().into()), IdPart::Integer(3)]).unwrap();

@@ -42,6 +42,8 @@ pub(super) struct Table<'n> {
     delete: Option<Statement<'n>>,
     newest: Option<Statement<'n>>,
     raise: Option<Statement<'n>>,
+    /// The id columns of the row at hand: room that is used again for each.
+    key: Vec<ColumnValue>,
     /// The row before its document was put in, where triggers may answer that.
     before: Option<Image>,
     /// Foreign keys, once a row leaves the scope.
@@ -82,6 +84,7 @@ impl<'n> Table<'n> {
             delete: None,
             newest: None,
             raise: None,
+            key: Vec::new(),
             before: None,
             keys: None,
         })
@@ -123,20 +126,17 @@ impl<'n> Table<'n> {
                 return Ok(());
             }
         };
-        let key = match self.sql.model.id_to_columns(&work.item.id) {
-            Ok(key) => key,
-            Err(reason) => {
-                pass.failures.push((at, Failure::Unreadable(reason.to_string())));
-                return Ok(());
-            }
-        };
-        match self.meet(memory, pass, (work, &key, remote))? {
-            Ok((decision, change)) => self.record(memory, pass, (at, work, &key), (decision, change)),
-            Err(failure) => {
-                pass.failures.push((at, failure));
-                Ok(())
-            }
+        let mut key = std::mem::take(&mut self.key);
+        if let Err(reason) = self.sql.model.put_id_columns(&work.item.id, &mut key) {
+            pass.failures.push((at, Failure::Unreadable(reason.to_string())));
+            return Ok(());
         }
+        match self.meet(memory, pass, (work, &key, remote))? {
+            Ok((decision, change)) => self.record(memory, pass, (at, work, &key), (decision, change))?,
+            Err(failure) => pass.failures.push((at, failure)),
+        }
+        self.key = key;
+        Ok(())
     }
 
     /// Whether there is neither a row of this id nor anything agreed on or unsent.
@@ -330,7 +330,7 @@ impl<'n> Table<'n> {
                     Some(raise) => raise,
                     none => none.insert(guard::prepare_raise(self.native, self.sql)?),
                 };
-                raise.run_with(&key.iter().collect::<Vec<_>>())
+                raise.run_with_row(key, &[])
             }
             None => guard::raise_for_everything(self.native),
         }
@@ -367,7 +367,7 @@ impl<'n> Table<'n> {
             Some(delete) => delete,
             none => none.insert(self.native.prepare(&self.sql.delete_row)?),
         };
-        delete.run_with(&key.iter().collect::<Vec<_>>())?;
+        delete.run_with_row(key, &[])?;
         Ok(self.native.changes() > 0)
     }
 
@@ -459,6 +459,5 @@ impl<'n> Table<'n> {
 }
 
 fn run(statement: &mut Statement<'_>, key: &[ColumnValue], image: &Image) -> Result<(), NativeError> {
-    let values: Vec<_> = key.iter().chain(image.columns()).collect();
-    statement.run_with(&values)
+    statement.run_with_row(key, image.columns())
 }

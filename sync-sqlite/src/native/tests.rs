@@ -142,6 +142,30 @@ async fn parameters_survive_a_reset_but_not_run_with() {
 }
 
 #[tokio::test]
+async fn a_key_and_the_columns_behind_it_are_parameters_in_this_order() {
+    let mut connection = connection().await;
+    let native = Native::lock(&mut connection).await.unwrap();
+    native.execute("CREATE TABLE t(a, b, c)").unwrap();
+    let mut insert = native.prepare("INSERT INTO t VALUES (?, ?, ?)").unwrap();
+    let row = ["key", "one", "two"].map(|text| ColumnValue::Text(text.to_owned()));
+    for keys in 0..=row.len() {
+        let (key, columns) = row.split_at(keys);
+        insert.run_with_row(key, columns).unwrap();
+    }
+    assert!(insert.run_with_row(&row, &row).is_err(), "three parameters");
+    insert.run().unwrap();
+    drop(insert);
+    let mut select = native.prepare("SELECT a, b, c FROM t ORDER BY rowid").unwrap();
+    for _ in 0..=row.len() {
+        assert!(select.step().unwrap());
+        let found: [_; 3] = std::array::from_fn(|at| select.column(at).unwrap());
+        assert_eq!(found, row);
+    }
+    assert!(select.step().unwrap(), "the one after the error");
+    assert!((0..3).all(|at| select.is_null(at)), "nothing borrowed is left");
+}
+
+#[tokio::test]
 async fn execute_runs_several_statements_and_skips_blanks_and_comments() {
     let mut connection = connection().await;
     let native = Native::lock(&mut connection).await.unwrap();
