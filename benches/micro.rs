@@ -114,7 +114,7 @@ const STEPS: [(&str, Step); 10] = [
     ("merge: what a dirty row sends", |rows| {
         let pairs = rows.ids.iter().zip(&rows.dirty);
         pairs
-            .map(|(id, state)| black_box(outbound(rows.model, id, state)))
+            .map(|(id, state)| black_box(outbound(rows.model, id, state.clone())))
             .filter(Result::is_ok)
             .count()
     }),

@@ -94,6 +94,14 @@ impl Image {
         columns
     }
 
+    /// One column, out of an image that nobody needs any more: copied only where clones share it.
+    pub(crate) fn take(&mut self, at: usize) -> ColumnValue {
+        match Arc::get_mut(&mut self.0) {
+            Some(columns) => std::mem::take(&mut columns[at]),
+            None => self.0[at].clone(),
+        }
+    }
+
     /// The columns, owned.
     #[must_use]
     pub fn into_columns(self) -> Vec<ColumnValue> {

@@ -426,19 +426,6 @@ impl ModelDescriptor {
         Ok(Image::new(columns.collect::<Result<_, _>>()?))
     }
 
-    /// Whether `document` stands for exactly this row: [`image_of`](Self::image_of) would make it of the document. Cheaper than that.
-    #[must_use]
-    pub fn is_row(&self, document: &Document, image: &Image) -> bool {
-        let mut fields = document.iter().peekable();
-        self.hash_order().iter().all(|&at| {
-            let field = &self.fields[at];
-            match next_of(&mut fields, field.document_name()) {
-                Some(value) if field.keeps(value) => is_kept(value, &image[at]),
-                value => field.column_of(value).is_ok_and(|column| column == image[at]),
-            }
-        })
-    }
-
     /// The row that a document stands for which has a hash as one, with the texts taken out of it where they need no conversion.
     pub(crate) fn take_image(&self, document: &mut Document) -> Result<Image, RowError> {
         let mut columns = vec![ColumnValue::Null; self.fields.len()];
@@ -464,12 +451,24 @@ impl ModelDescriptor {
     /// # Errors
     /// When a column cannot be converted, or a value is one that no store takes; names the field.
     pub fn document_of(&self, id: &DocumentId, image: &Image) -> Result<Document, RowError> {
+        self.document_with(id, |at| self.field_value(&self.fields[at], &image[at]))
+    }
+
+    /// The same with the texts taken out of the row, where they need no conversion.
+    pub(crate) fn take_document(&self, id: &DocumentId, image: &mut Image) -> Result<Document, RowError> {
+        self.document_with(id, |at| self.take_field_value(at, image))
+    }
+
+    fn document_with(
+        &self,
+        id: &DocumentId,
+        mut value_at: impl FnMut(usize) -> Result<Value, RowError>,
+    ) -> Result<Document, RowError> {
         let mut document = Document::with_capacity(self.fields.len() + self.id_fields.len() + 1);
         // In the order of their names, so that each is put behind the others.
         for &at in self.hash_order() {
-            let field = &self.fields[at];
-            let value = self.field_value(field, &image[at])?;
-            document.set(FieldName::new_static(field.document_name()), value);
+            let name = self.fields[at].document_name();
+            document.set(FieldName::new_static(name), value_at(at)?);
         }
         for (field, part) in self.id_fields.iter().zip(id.parts()) {
             document.set(FieldName::new_static(field.document_name()), part.to_value());
@@ -489,13 +488,13 @@ impl ModelDescriptor {
     /// # Errors
     /// When the column cannot be converted, or the value is one that no store takes.
     pub fn field_value(&self, field: &FieldDescriptor, column: &ColumnValue) -> Result<Value, RowError> {
-        let value = field
-            .to_value(column)
-            .map_err(|reason| RowError::field(field, reason))?;
-        value
-            .validate()
-            .map_err(|reason| RowError::field(field, FieldError::Value(reason)))?;
-        Ok(value)
+        sendable(field, field.to_value(column))
+    }
+
+    /// The same of the column at this position, taken out of the row.
+    pub(crate) fn take_field_value(&self, at: usize, image: &mut Image) -> Result<Value, RowError> {
+        let field = &self.fields[at];
+        sendable(field, field.value_from(image.take(at)))
     }
 
     /// What a store compares with [`Expect`](crate::intent::Expect): the hash of a document's mapped fields, `None` when it is
@@ -509,6 +508,12 @@ impl ModelDescriptor {
             _ => Ok(None),
         }
     }
+}
+
+/// The value, if stores take it.
+fn sendable(field: &FieldDescriptor, value: Result<Value, FieldError>) -> Result<Value, RowError> {
+    let value = value.and_then(|value| value.validate().map(|()| value).map_err(FieldError::Value));
+    value.map_err(|reason| RowError::field(field, reason))
 }
 
 /// The value of this name among fields sorted by name, of which those before it are passed over.
@@ -528,17 +533,6 @@ pub(crate) fn next_of<'d>(
         }
     }
     None
-}
-
-/// Whether this is the column of a value that [is the same there](FieldDescriptor::keeps).
-fn is_kept(value: &Value, column: &ColumnValue) -> bool {
-    match (value, column) {
-        (Value::Text(text), ColumnValue::Text(kept)) => text == kept,
-        (Value::Int(integer), ColumnValue::Integer(kept)) => integer == kept,
-        (Value::Float(float), ColumnValue::Real(kept)) => float.to_bits() == kept.to_bits(),
-        (Value::Null, ColumnValue::Null) => true,
-        _ => false,
-    }
 }
 
 /// The column of a value that [is the same there](FieldDescriptor::keeps).

@@ -271,13 +271,6 @@ mod tests {
         documents
     }
 
-    /// The same with another value in a field that no hash covers.
-    fn different(document: &Document) -> Document {
-        let mut other = document.clone();
-        other.set("seen", "another day");
-        other
-    }
-
     #[test]
     fn the_hash_of_a_document_is_that_of_its_row() {
         let (mut rows, mut others) = (0, 0);
@@ -286,9 +279,6 @@ mod tests {
                 let image = MODEL.image_of(&document).expect("a row");
                 let taken = MODEL.take_image(&mut document.clone()).expect("a row");
                 assert_eq!(taken, image, "{document:?}");
-                assert!(MODEL.is_row(&document, &image), "{document:?}");
-                let other = MODEL.image_of(&different(&document)).expect("a row");
-                assert!(!MODEL.is_row(&document, &other), "{document:?}");
             } else {
                 let before = document.clone();
                 let item =

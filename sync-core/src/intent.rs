@@ -172,8 +172,8 @@ pub enum Undo {
     Insert {
         /// What the row and document agreed on before.
         base: Option<Image>,
-        /// What was sent.
-        sent: Image,
+        /// What was sent; `None`: the row that the document of the operation stands for, which it mostly is.
+        sent: Option<Image>,
     },
     /// A delete: the base before it.
     Delete {

@@ -270,15 +270,15 @@ impl<'a> Drafting<'a> {
                 continue;
             }
             match found.decide(&entries, &mut rows, (sql, memory.known(model).get(found.id)))? {
-                Ok((Outbound::Send(operation), _)) => {
+                Ok(Outbound::Send(operation)) => {
                     self.covering += usize::from(operation.record.covers.is_some());
                     self.operations.push(*operation);
                     // It has a place now, so it is no longer one of those that belong nowhere.
                     memory.models[model].seeding.local.remove(&found.id);
                 }
-                Ok((Outbound::Drop, row)) => meaningless.extend(found.meaningless(&entries, sql, row)?),
-                Ok((Outbound::Local, _)) => local.push(found.id),
-                Ok((Outbound::Nothing, _)) => {}
+                Ok(Outbound::Drop(row)) => meaningless.extend(found.meaningless(&entries, sql, row)?),
+                Ok(Outbound::Local) => local.push(found.id),
+                Ok(Outbound::Nothing) => {}
                 Err(reason) => unsendable.push(found.unsendable(reason)),
             }
         }
@@ -450,13 +450,13 @@ impl DirtyRow {
         }))
     }
 
-    /// What to send of it, and the row as it is; or why it cannot be sent.
+    /// What to send of it, or why it cannot be sent.
     fn decide(
         &self,
         entries: &Statement<'_>,
         rows: &mut Statement<'_>,
         (sql, known): (&ModelSql, Option<ditto_sync_core::hash::ContentHash>),
-    ) -> Result<Result<(Outbound, Option<Image>), String>, Fault> {
+    ) -> Result<Result<Outbound, String>, Fault> {
         let mut inserted = self.inserted;
         let base = if outbox::has_image(entries.column_text(1)?) {
             match canonical(sql, read_image(entries, sql, KEY + sql.keys()))? {
@@ -485,10 +485,7 @@ impl DirtyRow {
             }),
             known,
         };
-        let decision = outbound(sql.model, &self.document, &state);
-        Ok(decision
-            .map(|decision| (decision, state.row))
-            .map_err(|reason| reason.to_string()))
+        Ok(outbound(sql.model, &self.document, state).map_err(|reason| reason.to_string()))
     }
 
     fn meaningless(

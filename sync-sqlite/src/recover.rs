@@ -191,7 +191,7 @@ impl Recovering<'_> {
         };
         let known = self.known_now(model, id);
         let outcome = match self.state(native, model, (id, &key, known))? {
-            Some(state) => unacknowledge(sql.model, id, &state, &operation.record.undo),
+            Some(state) => unacknowledge(operation, &state),
             None => lost(),
         };
         match outcome {

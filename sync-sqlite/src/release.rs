@@ -291,7 +291,10 @@ impl Releasing<'_> {
             record: Record {
                 covers: last,
                 sent: Some(ContentHash::of(model, &image)),
-                undo: Undo::Insert { base, sent: image },
+                undo: Undo::Insert {
+                    base,
+                    sent: Some(image),
+                },
             },
         }))
     }
@@ -313,12 +316,12 @@ impl Releasing<'_> {
             }),
             known: Some(hash),
         };
-        match outbound(self.sql.model, self.id, &state) {
+        match outbound(self.sql.model, self.id, state) {
             Ok(Outbound::Send(operation)) => Ok(Some(*operation)),
             Ok(Outbound::Local) => Err(Obstacle::Refused(
                 "its scope fields are NULL, so it would belong nowhere".to_owned(),
             )),
-            Ok(Outbound::Nothing | Outbound::Drop) => {
+            Ok(Outbound::Nothing | Outbound::Drop(_)) => {
                 memory.models[self.model]
                     .outbox
                     .drop_entries(self.native, self.sql, self.key(), None)?;

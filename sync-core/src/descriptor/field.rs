@@ -181,6 +181,14 @@ impl FieldDescriptor {
         }
     }
 
+    /// The same of a column that nobody else needs.
+    pub(crate) fn value_from(&self, column: ColumnValue) -> Result<Value, FieldError> {
+        match column {
+            ColumnValue::Text(text) if self.keeps_text() => Ok(Value::Text(text)),
+            column => (self.to_value)(&column),
+        }
+    }
+
     /// Document value to column, canonical: equal values always become the same column value.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use crate::{
     document::FieldName,
     hash::ContentHash,
     id::DocumentId,
-    intent::{Action, Expect, Operation, Record, Undo},
+    intent::{Action, Expect, Operation, OutboxSeq, Record, Undo},
     rules::{Rule, off},
     scope::is_local,
 };
@@ -17,8 +17,8 @@ use crate::{
 pub enum Outbound {
     /// Nothing: the row is clean.
     Nothing,
-    /// Its entries mean nothing: drop them, and look whether the row, now clean, has left the scope.
-    Drop,
+    /// Its entries mean nothing: drop them, and look whether the row (`None`: there is none), now clean, has left the scope.
+    Drop(Option<Image>),
     /// Nothing, as long as it is as it is: its scope fields are NULL, so it belongs nowhere and is this device's own.
     Local,
     /// Send this.
@@ -44,24 +44,25 @@ pub enum Outbound {
 pub fn outbound(
     model: &'static ModelDescriptor,
     id: &DocumentId,
-    state: &RowState,
+    state: RowState,
 ) -> Result<Outbound, RowError> {
     let draft = Drafting { model, id };
     let local = |row: &Image| is_local(model, row);
-    let Some(pending) = &state.pending else {
-        return match (&state.row, state.known) {
-            (Some(row), None) if local(row) => Ok(Outbound::Local),
+    let RowState { row, pending, known } = state;
+    let Some(pending) = pending else {
+        return match (row, known) {
+            (Some(row), None) if local(&row) => Ok(Outbound::Local),
             (Some(row), None) => draft.seed(row),
             _ => Ok(Outbound::Nothing),
         };
     };
     let covers = Some(pending.last);
-    match (&state.row, state.known, &pending.base) {
-        (Some(row), _, _) if local(row) => Ok(Outbound::Local),
-        (_, None, Some(base)) if !off(Rule::SeedBase) && !local(base) => draft.seed(base),
-        (None, None, _) => Ok(Outbound::Drop),
+    match (row, known, pending.base) {
+        (Some(row), _, _) if local(&row) => Ok(Outbound::Local),
+        (_, None, Some(base)) if !off(Rule::SeedBase) && !local(&base) => draft.seed(base),
+        (None, None, _) => Ok(Outbound::Drop(None)),
         (None, Some(known), base) => {
-            let base = base.clone().unwrap_or_default();
+            let base = base.unwrap_or_default();
             let record = Record {
                 covers,
                 sent: None,
@@ -69,25 +70,18 @@ pub fn outbound(
             };
             Ok(draft.send(Expect::Hash(known), Action::Delete, record))
         }
-        (Some(row), Some(known), Some(base)) if !pending.inserted => {
-            let record = Record {
-                covers,
-                sent: None,
-                undo: Undo::Seed,
-            };
-            draft.patch(row, base, known, record)
-        }
-        (Some(row), known, base) => {
+        (Some(row), Some(known), Some(base)) if !pending.inserted => draft.patch((row, base), known, covers),
+        (Some(mut row), known, base) => {
             let undo = Undo::Insert {
-                base: known.and(base.clone()),
-                sent: row.clone(),
+                base: known.and(base),
+                sent: None,
             };
             let record = Record {
                 covers,
-                sent: Some(ContentHash::of(model, row)),
+                sent: Some(ContentHash::of(model, &row)),
                 undo,
             };
-            let action = Action::Insert(model.document_of(id, row)?);
+            let action = Action::Insert(model.take_document(id, &mut row)?);
             Ok(draft.send(known.map_or(Expect::Absent, Expect::Hash), action, record))
         }
     }
@@ -99,29 +93,29 @@ struct Drafting<'a> {
 }
 
 impl Drafting<'_> {
-    fn seed(&self, image: &Image) -> Result<Outbound, RowError> {
+    fn seed(&self, mut image: Image) -> Result<Outbound, RowError> {
         let record = Record {
             covers: None,
-            sent: Some(ContentHash::of(self.model, image)),
+            sent: Some(ContentHash::of(self.model, &image)),
             undo: Undo::Seed,
         };
-        let document = self.model.document_of(self.id, image)?;
+        let document = self.model.take_document(self.id, &mut image)?;
         Ok(self.send(Expect::Absent, Action::Seed(document), record))
     }
 
     fn patch(
         &self,
-        row: &Image,
-        base: &Image,
+        (mut row, mut base): (Image, Image),
         known: ContentHash,
-        mut record: Record,
+        covers: Option<OutboxSeq>,
     ) -> Result<Outbound, RowError> {
         let (mut set, mut increments) = (Vec::new(), Vec::new());
         let (mut undo_set, mut undo_increments) = (Vec::new(), Vec::new());
         let fields = self.model.fields();
         if (0..fields.len()).all(|at| fields[at].is_volatile() || row[at] == base[at]) {
-            return Ok(Outbound::Drop);
+            return Ok(Outbound::Drop(Some(row)));
         }
+        let sent = Some(ContentHash::of(self.model, &row));
         for (at, field) in fields.iter().enumerate() {
             // Volatile fields travel with every change of another: whether they have changed since they were last sent, the base does not tell.
             if row[at] == base[at] && !field.is_volatile() {
@@ -132,18 +126,16 @@ impl Drafting<'_> {
                 increments.push((FieldName::new_static(field.document_name()), increment));
                 undo_increments.push((at, increment));
             } else {
-                set.push((
-                    FieldName::new_static(field.document_name()),
-                    self.model.field_value(field, &row[at])?,
-                ));
-                undo_set.push((at, base[at].clone(), row[at].clone()));
+                let value = self.model.field_value(field, &row[at])?;
+                set.push((FieldName::new_static(field.document_name()), value));
+                undo_set.push((at, base.take(at), row.take(at)));
             }
         }
-        record.sent = Some(ContentHash::of(self.model, row));
-        record.undo = Undo::Patch {
+        let undo = Undo::Patch {
             set: undo_set,
             increments: undo_increments,
         };
+        let record = Record { covers, sent, undo };
         Ok(self.send(Expect::Hash(known), Action::Patch { set, increments }, record))
     }
 

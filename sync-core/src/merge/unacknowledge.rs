@@ -4,8 +4,7 @@ use super::{Conflict, ConflictKind, Pending, RowState, amount};
 use crate::{
     column::{ColumnValue, Image},
     descriptor::ModelDescriptor,
-    id::DocumentId,
-    intent::Undo,
+    intent::{Action, Operation, Undo},
 };
 
 /// What to change, in one transaction.
@@ -27,18 +26,16 @@ pub enum Unacknowledged {
 }
 
 /// Decides how a lost operation becomes unsent again. To be called newest operation first.
+///
+/// An insert of a document that its model, changed since, takes for a row no more is sent anew.
 #[must_use]
-pub fn unacknowledge(
-    model: &'static ModelDescriptor,
-    id: &DocumentId,
-    state: &RowState,
-    undo: &Undo,
-) -> Unacknowledged {
+pub fn unacknowledge(operation: &Operation, state: &RowState) -> Unacknowledged {
+    let model = operation.model;
     let base = state
         .pending
         .as_ref()
         .map_or(state.row.as_ref(), |pending| pending.base.as_ref());
-    match (undo, state.known, base) {
+    match (&operation.record.undo, state.known, base) {
         (Undo::Seed, ..) => Unacknowledged::Forget,
         (Undo::Patch { set, increments }, Some(_), Some(base)) => {
             let base = Some(without_patch(base, set, increments));
@@ -56,12 +53,15 @@ pub fn unacknowledge(
             }
         }
         (Undo::Insert { base: before, sent }, Some(_), Some(base)) => {
+            let Some(sent) = sent.clone().or_else(|| row_of(operation)) else {
+                return Unacknowledged::Forget;
+            };
             let inserted_since = matches!(&state.pending, Some(Pending { inserted: true, .. }));
             let row = state
                 .row
                 .as_ref()
                 .filter(|_| !inserted_since)
-                .map(|row| without_others(model, row, base, sent));
+                .map(|row| without_others(model, row, base, &sent));
             Unacknowledged::Pending {
                 base: before.clone(),
                 inserted: true,
@@ -70,10 +70,18 @@ pub fn unacknowledge(
         }
         _ => Unacknowledged::Report(Conflict {
             collection: model.collection(),
-            id: id.clone(),
+            id: operation.id.clone(),
             kind: ConflictKind::LostByStore,
             fields: Vec::new(),
         }),
+    }
+}
+
+/// The row that the document of an insert stands for.
+fn row_of(operation: &Operation) -> Option<Image> {
+    match &operation.action {
+        Action::Insert(document) => operation.model.image_of(document).ok(),
+        Action::Patch { .. } | Action::Delete | Action::Seed(_) => None,
     }
 }
 

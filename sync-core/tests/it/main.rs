@@ -18,5 +18,6 @@ mod query_dql;
 mod query_dql_evaluator;
 mod query_samples;
 mod query_sql;
+mod sending;
 mod value;
 mod volatile;

@@ -73,7 +73,7 @@ impl Drafting<'_> {
                     row: Some(row),
                     ..RowState::default()
                 };
-                outbound(sql.model, &id, &state).map_err(|reason| reason.to_string())
+                outbound(sql.model, &id, state).map_err(|reason| reason.to_string())
             });
             match decision {
                 Ok(Outbound::Send(operation)) => {

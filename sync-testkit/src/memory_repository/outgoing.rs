@@ -35,7 +35,7 @@ impl Durable {
             }
             match self.outbound_of(model, &id) {
                 Ok(Outbound::Nothing | Outbound::Local) => {}
-                Ok(Outbound::Drop) => {
+                Ok(Outbound::Drop(_)) => {
                     self.table(model).drop_entries(&id, None);
                     dropped.push(RowRef { model, id });
                 }
@@ -171,7 +171,7 @@ impl Durable {
         id: &DocumentId,
     ) -> Result<Outbound, RowError> {
         let state = self.table(model).state(id)?;
-        outbound(model, id, &state)
+        outbound(model, id, state)
     }
 
     /// Whether that is news: what the store has refused just now always is.

@@ -69,7 +69,7 @@ impl Durable {
         let table = self.table(model);
         // A row that cannot be read any more is in quarantine already: it is sent again as it is, once it is mended.
         let state = table.state(id).ok()?;
-        match unacknowledge(model, id, &state, &operation.record.undo) {
+        match unacknowledge(operation, &state) {
             Unacknowledged::Forget => {
                 table.known.remove(id);
                 table.seeded = false;

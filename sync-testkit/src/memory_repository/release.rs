@@ -267,10 +267,10 @@ impl Durable {
                 pending: Some(pending),
                 known: Some(hash),
             };
-            return match outbound(model, id, &state).map_err(refused)? {
+            return match outbound(model, id, state).map_err(refused)? {
                 Outbound::Send(operation) => Ok(Some(*operation)),
                 Outbound::Local => Err("its scope fields are NULL, so it would belong nowhere".to_owned()),
-                Outbound::Nothing | Outbound::Drop => {
+                Outbound::Nothing | Outbound::Drop(_) => {
                     table.drop_entries(id, None);
                     table.known.insert(id.clone(), hash);
                     Ok(None)
@@ -293,7 +293,10 @@ impl Durable {
             record: Record {
                 covers: last,
                 sent: Some(ContentHash::of(model, &image)),
-                undo: Undo::Insert { base, sent: image },
+                undo: Undo::Insert {
+                    base,
+                    sent: Some(image),
+                },
             },
         }))
     }

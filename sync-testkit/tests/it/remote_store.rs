@@ -135,7 +135,7 @@ fn intent() -> Intent {
                 sent: None,
                 undo: Undo::Insert {
                     base: None,
-                    sent: Image::new(Vec::new()),
+                    sent: Some(Image::new(Vec::new())),
                 },
             },
         }],
